@@ -1,0 +1,56 @@
+# Two commands do everything: `make demo` and `make test`. `make help` lists the rest; P=<package> narrows.
+PYTHON   ?= python3.11
+PACKAGES := cmn sigopt-orchestrate
+BIN      := .venv/bin
+PIP      := $(BIN)/python -m pip install --quiet --no-compile -c constraints.txt
+CHOSEN   := $(or $(P),$(PACKAGES))
+MANIFESTS := constraints.txt pyproject.toml $(wildcard packages/*/pyproject.toml)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench build constraints clean
+
+help: ## Print this list.
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 16
+
+demo: .venv/.demo ## Install into .venv, then tune a recommender on real data and print what it was worth.
+	@$(BIN)/python examples/demo/demo.py
+
+test: .venv/.dev ## Run every package's tests, or one: make test P=cmn
+	$(BIN)/python -m pytest $(if $(P),packages/$(P),packages tools)
+
+lint: .venv/.dev ## ruff, mypy --strict, import contracts.
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+format: .venv/.dev ## Let ruff mend what it can.
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+bench: .venv/.dev ## Measure against peers, by hand: make bench P=cmn
+	@for p in $(CHOSEN); do $(BIN)/python packages/$$p/benchmarks/run.py || exit 1; done
+
+build: .venv/.dev ## Build wheels and sdists into dist/.
+	@for p in $(CHOSEN); do $(BIN)/python -m build --outdir dist packages/$$p || exit 1; done
+
+constraints: ## Resolve constraints.txt again from constraints.in (needs uv), without torch's local label.
+	UV_FIND_LINKS=$$PIP_FIND_LINKS uv pip compile -q --python-version 3.11 packages/*/pyproject.toml \
+	  --all-extras --group dev -c constraints.in --no-header --no-annotate -o constraints.txt
+	sed -i 's/+cpu$$//' constraints.txt
+
+clean: ## Remove what make made.
+	rm -rf .venv dist
+
+# pip 23 takes four times as long and knows no dependency groups; hatchling first, so that editable
+# installs need no build environment of their own.
+.venv/.base: $(MANIFESTS)
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(PIP) hatchling editables
+	@touch $@
+
+.venv/.demo: .venv/.base
+	$(PIP) --no-build-isolation -e 'packages/cmn[demo]' -e packages/sigopt-orchestrate
+	@touch $@
+
+.venv/.dev: .venv/.base
+	$(PIP) --group dev
+	$(PIP) --no-build-isolation -e 'packages/cmn[demo,parquet,test]' -e 'packages/sigopt-orchestrate[test]'
+	@touch $@
