@@ -1,0 +1,57 @@
+"""The states of a trial and of an experiment, and the transitions that are allowed."""
+
+from enum import StrEnum
+
+
+class TrialState(StrEnum):
+    """Where a trial is on its way to one observation."""
+
+    QUEUED = "queued"
+    LEASED = "leased"  # an attempt is recorded, nothing has been started
+    SUBMITTED = "submitted"  # the executor has been told to start it
+    RUNNING = "running"
+    REPORTING = "reporting"  # it has ended; its report is being read
+    COMPLETED = "completed"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+    @property
+    def observed(self) -> bool:
+        """Whether the trial has its observation, and so is charged to the budget."""
+        return self in OBSERVED
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether an attempt of the trial may have a process."""
+        return self in IN_FLIGHT
+
+
+OBSERVED = frozenset({TrialState.COMPLETED, TrialState.FAILED})
+IN_FLIGHT = frozenset(
+    {TrialState.LEASED, TrialState.SUBMITTED, TrialState.RUNNING, TrialState.REPORTING}
+)
+OPEN = IN_FLIGHT | {TrialState.QUEUED}
+"""Neither observed nor stopped: these hold a place in the budget."""
+
+# A lost attempt sends its trial back to the queue from wherever it was; the next one has a higher
+# number, which fences off whatever the lost one may still report.
+_LEAVE = {TrialState.QUEUED, TrialState.FAILED, TrialState.STOPPED}
+TRANSITIONS: dict[TrialState, frozenset[TrialState]] = {
+    TrialState.QUEUED: frozenset({TrialState.LEASED, TrialState.STOPPED}),
+    TrialState.LEASED: frozenset({TrialState.SUBMITTED, *_LEAVE}),
+    TrialState.SUBMITTED: frozenset({TrialState.RUNNING, TrialState.REPORTING, *_LEAVE}),
+    TrialState.RUNNING: frozenset({TrialState.REPORTING, *_LEAVE}),
+    TrialState.REPORTING: frozenset({TrialState.COMPLETED, *_LEAVE}),
+    TrialState.STOPPED: frozenset({TrialState.QUEUED}),
+    TrialState.COMPLETED: frozenset(),
+    TrialState.FAILED: frozenset(),
+}
+
+
+class ExperimentState(StrEnum):
+    """What an experiment is doing; `RUNNING` with no live orchestrate means interrupted."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    FAILED = "failed"  # its configuration cannot work, see its reason
+    COMPLETED = "completed"

@@ -1,0 +1,29 @@
+"""Experiment files as validated values; the lowest floor, which uses nothing above it."""
+
+from sigopt_orchestrate.spec.experiment import Experiment, OptimizerOptions, Retries, Timeouts
+from sigopt_orchestrate.spec.metrics import Metric
+from sigopt_orchestrate.spec.parameters import (
+    Assignments,
+    CategoricalParameter,
+    DoubleParameter,
+    IntParameter,
+    Parameter,
+    Value,
+)
+from sigopt_orchestrate.spec.source import load_experiment, parse_experiment
+
+__all__ = [
+    "Assignments",
+    "CategoricalParameter",
+    "DoubleParameter",
+    "Experiment",
+    "IntParameter",
+    "Metric",
+    "OptimizerOptions",
+    "Parameter",
+    "Retries",
+    "Timeouts",
+    "Value",
+    "load_experiment",
+    "parse_experiment",
+]

@@ -1,0 +1,113 @@
+"""The experiment file as one validated value."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from sigopt_orchestrate.spec.command import Command, placeholders
+from sigopt_orchestrate.spec.duration import Duration
+from sigopt_orchestrate.spec.metrics import Metric
+from sigopt_orchestrate.spec.parameters import Assignments, Parameter
+from sigopt_orchestrate.spec.section import Section, Whole, refusal
+
+
+class OptimizerOptions(Section):
+    """How suggestions are chosen.
+
+    Attributes:
+        algorithm: `bayesian` starts quasi-random and goes on with a Gaussian process; `random`
+            stays quasi-random.
+        seed: The same seed and the same history give the same suggestion.
+    """
+
+    algorithm: Literal["bayesian", "random"] = "bayesian"
+    seed: Annotated[Whole, Field(ge=0, lt=2**31)] = 0
+
+
+class Retries(Section):
+    """How often a trial runs again before its failure counts.
+
+    Attributes:
+        infra: For trials lost through no fault of their own, for example by a crash of the
+            machine; not charged to the budget.
+        error: For trials whose command failed.
+    """
+
+    infra: Annotated[Whole, Field(ge=0)] = 10
+    error: Annotated[Whole, Field(ge=0)] = 0
+
+
+class Timeouts(Section):
+    """How long things may take.
+
+    Attributes:
+        trial_s: One attempt of a trial; none by default.
+        heartbeat_s: A running trial whose orchestrate has died ends itself after this time, unless
+            `orchestrate resume` adopts it before.
+        grace_s: Between SIGTERM and SIGKILL when a trial is ended.
+    """
+
+    trial_s: Duration | None = Field(default=None, alias="trial")
+    heartbeat_s: Duration = Field(default=60.0, alias="heartbeat")
+    grace_s: Duration = Field(default=10.0, alias="grace")
+
+
+class Experiment(Section):
+    """An experiment file: a command, its parameters, its metrics and a budget."""
+
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+    command: Annotated[Command, Field(min_length=1)]
+    env: dict[str, str | int | float] = Field(default_factory=dict)
+    parameters: Annotated[tuple[Parameter, ...], Field(min_length=1)]
+    metrics: Annotated[tuple[Metric, ...], Field(min_length=1)]
+    budget: Annotated[Whole, Field(ge=1)]
+    parallel: Annotated[Whole, Field(ge=1)] = 1
+    optimizer: OptimizerOptions = OptimizerOptions()
+    retries: Retries = Retries()
+    timeouts: Timeouts = Timeouts()
+
+    @property
+    def objectives(self) -> tuple[Metric, ...]:
+        """The one or two metrics that steer the search."""
+        return tuple(metric for metric in self.metrics if metric.strategy == "optimize")
+
+    @property
+    def defaults(self) -> Assignments | None:
+        """The values that every parameter's `default` gives, or None where one has none."""
+        values = {p.name: p.default for p in self.parameters if p.default is not None}
+        return values if len(values) == len(self.parameters) else None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for kind, names in (
+            ("parameters", [p.name for p in self.parameters]),
+            ("metrics", [m.name for m in self.metrics]),
+        ):
+            for index, name in enumerate(names):
+                if name in names[:index]:
+                    raise refusal(f"{name!r} is defined more than once", kind, index)
+        if not 1 <= len(self.objectives) <= 2:
+            raise refusal(
+                f"{len(self.objectives)} have strategy optimize, but one or two must; "
+                "the others take strategy store",
+                "metrics",
+            )
+        known = [p.name for p in self.parameters]
+        for key, template in self._templates():
+            try:
+                unknown = [name for name in placeholders(template) if name not in known]
+            except ValueError as error:
+                raise refusal(str(error), *key) from None
+            if unknown:
+                raise refusal(
+                    f"{{{unknown[0]}}} is not a parameter; the parameters are {', '.join(known)}, "
+                    "and a literal brace is written twice",
+                    *key,
+                )
+        return self
+
+    def _templates(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        parts = (self.command,) if isinstance(self.command, str) else self.command
+        yield from ((("command",), part) for part in parts)
+        yield from ((("env", name), str(value)) for name, value in self.env.items())

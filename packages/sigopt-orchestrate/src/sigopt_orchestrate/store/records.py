@@ -1,0 +1,73 @@
+"""What the store holds, as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sigopt_orchestrate.lifecycle import ExperimentState, TrialState
+from sigopt_orchestrate.spec import Assignments, Experiment
+
+
+@dataclass(frozen=True)
+class ExperimentRecord:
+    """An experiment as stored.
+
+    Attributes:
+        id: Counts up from 1 in a store.
+        spec: The experiment file as it was when the experiment was created.
+        directory: Where the trials' command runs.
+        epoch: Counts the orchestrates that have led it; a lower one may no longer write.
+        stop_requested: Whether `orchestrate stop` asked the leader to end it.
+        reason: Why it ended as it did, where that needs saying.
+        created_at: Unix seconds, as all times here.
+    """
+
+    id: int
+    spec: Experiment
+    directory: Path
+    state: ExperimentState
+    epoch: int
+    stop_requested: bool
+    reason: str | None
+    created_at: float
+    ended_at: float | None
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """A trial with its current attempt and, once it has one, its observation.
+
+    Attributes:
+        id: Unique in the store.
+        number: Counts up from 1 in its experiment, in the order of suggestion.
+        source: How its assignments were chosen: `default`, `quasi-random` or `bayesian`.
+        attempt: The current attempt's number, from 1; 0 before the first.
+        token: The current attempt's unique name, which its processes carry in their environment.
+        errors: How many attempts ended by the command's own failure.
+        losses: How many attempts were lost through no fault of the command's.
+        values: The observation's metrics by name; None without an observation, or a failed one.
+        reason: Why it failed, was stopped or was sent back to the queue.
+        started_at: When the current attempt was leased, in Unix seconds.
+    """
+
+    id: int
+    number: int
+    assignments: Assignments
+    source: str
+    state: TrialState
+    attempt: int
+    token: str | None
+    errors: int
+    losses: int
+    values: Mapping[str, float] | None
+    reason: str | None
+    created_at: float
+    started_at: float | None
+    ended_at: float | None
+
+    @property
+    def duration_s(self) -> float | None:
+        """How long the current attempt took; None while it runs or before it does."""
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return self.ended_at - self.started_at
