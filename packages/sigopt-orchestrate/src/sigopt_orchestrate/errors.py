@@ -13,6 +13,17 @@ class ReportError(OrchestrateError, ValueError):
     """A metric report that the experiment cannot accept."""
 
 
+class UnknownMetricError(ReportError):
+    """A metric report that names a metric the experiment does not have."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        """Says that `name` is not among the metrics `known`."""
+        super().__init__(
+            f"unknown metric {name!r} in the report: the experiment's metrics are "
+            f"{', '.join(known)}; add it to them with `strategy: store`, or do not report it"
+        )
+
+
 class StoreError(OrchestrateError):
     """A store that cannot be opened, or an object that it does not hold."""
 

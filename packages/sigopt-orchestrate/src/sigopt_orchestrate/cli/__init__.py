@@ -1,0 +1,58 @@
+"""The command `orchestrate`: parse, call, print."""
+
+import importlib
+import sys
+
+import click
+
+from sigopt_orchestrate import __version__
+from sigopt_orchestrate.errors import OrchestrateError
+
+_ROOM = "sigopt_orchestrate.cli"
+_COMMANDS = {
+    "run": (f"{_ROOM}.run", "Run an experiment file to its end."),
+    "resume": (f"{_ROOM}.run", "Go on with an experiment after a stop or a crash."),
+    "stop": (f"{_ROOM}.stop", "End an experiment's trials; resume goes on with it."),
+    "status": (f"{_ROOM}.show", "Show one experiment and its trials."),
+    "list": (f"{_ROOM}.show", "Show all experiments."),
+    "best": (f"{_ROOM}.show", "Show the best trial, or the Pareto front of two objectives."),
+    "logs": (f"{_ROOM}.logs", "Print what trials wrote, and follow it."),
+    "report": (f"{_ROOM}.report", "Write one self-contained HTML page."),
+}
+
+
+class _Commands(click.Group):
+    """Imports a command's module when it is called: `--help` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(_COMMANDS[cmd_name][0])
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="orchestrate")
+def orchestrate() -> None:
+    """Parallel training and hyperparameter optimisation: parameters in, metrics out.
+
+    Exit status: 0 done; 1 every trial failed; 2 something to mend in what you gave; 3 stopped
+    before the budget was used.
+    """
+
+
+def main() -> None:
+    """Runs the command line; errors of this package become one line and exit status 2."""
+    try:
+        orchestrate()
+    except OrchestrateError as error:
+        click.echo(f"orchestrate: {error}", err=True)
+        sys.exit(2)

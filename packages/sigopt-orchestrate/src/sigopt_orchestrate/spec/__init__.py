@@ -1,5 +1,6 @@
 """Experiment files as validated values; the lowest floor, which uses nothing above it."""
 
+from sigopt_orchestrate.spec.command import argv, fill, placeholders
 from sigopt_orchestrate.spec.experiment import Experiment, OptimizerOptions, Retries, Timeouts
 from sigopt_orchestrate.spec.metrics import Metric
 from sigopt_orchestrate.spec.parameters import (
@@ -24,6 +25,9 @@ __all__ = [
     "Retries",
     "Timeouts",
     "Value",
+    "argv",
+    "fill",
     "load_experiment",
     "parse_experiment",
+    "placeholders",
 ]

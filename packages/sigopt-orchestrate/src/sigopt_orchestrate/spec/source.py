@@ -76,7 +76,11 @@ def _refuse_repeated_keys(node: yaml.Node, name: str) -> None:
 
 def _sentence(error: ValidationError, root: yaml.Node, name: str) -> str:
     """One sentence for the first error by line; further lines are counted, not listed."""
-    found = sorted((_describe(details, root) for details in error.errors()), key=lambda d: d[0])
+    errors = error.errors()
+    inner = {entry["loc"][:depth] for entry in errors for depth in range(len(entry["loc"]))}
+    # A list whose items are wrong is reported as too short as well: the items say what is wrong.
+    deepest = [entry for entry in errors if entry["loc"] not in inner]
+    found = sorted((_describe(entry, root) for entry in deepest), key=lambda d: d[0])
     line, key, message = found[0]
     more = len({entry[0] for entry in found}) - 1
     others = f" ({more} more after this one)" if more else ""

@@ -1,0 +1,19 @@
+"""Experiments, trials and observations, kept through any crash."""
+
+from sigopt_orchestrate.store.home import AttemptFolder, ExperimentFolder, Home
+from sigopt_orchestrate.store.leadership import has_leader, lead
+from sigopt_orchestrate.store.ledger import Ledger
+from sigopt_orchestrate.store.records import ExperimentRecord, TrialRecord
+from sigopt_orchestrate.store.store import Store
+
+__all__ = [
+    "AttemptFolder",
+    "ExperimentFolder",
+    "ExperimentRecord",
+    "Home",
+    "Ledger",
+    "Store",
+    "TrialRecord",
+    "has_leader",
+    "lead",
+]

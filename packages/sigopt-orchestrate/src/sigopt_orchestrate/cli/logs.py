@@ -1,0 +1,85 @@
+"""`orchestrate logs`."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from sigopt_orchestrate.cli.options import chosen, experiment_argument, home_option, json_option
+from sigopt_orchestrate.cli.views import print_json
+from sigopt_orchestrate.errors import StoreError
+from sigopt_orchestrate.store import Store, TrialRecord, has_leader
+
+_POLL_S = 0.25
+
+
+@click.command("logs")
+@experiment_argument
+@click.option("--trial", type=click.IntRange(min=1), help="Only this trial's.")
+@click.option("--follow", "-f", is_flag=True, help="Go on until the experiment has ended.")
+@home_option
+@json_option
+def logs_command(
+    experiment: int | None, trial: int | None, follow: bool, home: Path, as_json: bool
+) -> None:
+    """Print what the trials of an experiment, the newest by default, wrote.
+
+    Each line begins with its trial's number, unless one trial is chosen.
+    """
+    store = Store.existing(home)
+    record = chosen(store, experiment)
+    tails: dict[tuple[int, int], Tail] = {}
+    while True:
+        live = follow and has_leader(store, record.id)
+        for one in _chosen_trials(store, record.id, trial):
+            for attempt in range(1, one.attempt + 1):
+                key = (one.number, attempt)
+                if key not in tails:
+                    folder = store.home.experiment(record.id)
+                    tails[key] = Tail(folder.attempt(one.number, attempt).log)
+                for line in tails[key].lines(final=not live):
+                    _print_line(line, one.number, attempt, prefix=trial is None, as_json=as_json)
+        if not live:
+            return
+        time.sleep(_POLL_S)
+
+
+class Tail:
+    """A log file that may still grow, read line by line."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+        self._rest = b""
+
+    def lines(self, *, final: bool) -> Iterator[str]:
+        """Yields the lines that have come since the last call; `final` also an unended one."""
+        try:
+            with self._path.open("rb") as log:
+                log.seek(self._offset)
+                grown = log.read()
+        except FileNotFoundError:
+            return
+        self._offset += len(grown)
+        *whole, self._rest = (self._rest + grown).split(b"\n")
+        if final and self._rest:
+            whole, self._rest = [*whole, self._rest], b""
+        yield from (line.decode(errors="replace") for line in whole)
+
+
+def _chosen_trials(store: Store, experiment_id: int, number: int | None) -> list[TrialRecord]:
+    trials = store.trials(experiment_id)
+    if number is None:
+        return trials
+    found = [trial for trial in trials if trial.number == number]
+    if not found:
+        raise StoreError(f"--trial {number}: experiment {experiment_id} has {len(trials)} trials")
+    return found
+
+
+def _print_line(line: str, trial: int, attempt: int, *, prefix: bool, as_json: bool) -> None:
+    if as_json:
+        print_json({"trial": trial, "attempt": attempt, "line": line})
+    else:
+        click.echo(f"{trial:>4} | {line}" if prefix else line)

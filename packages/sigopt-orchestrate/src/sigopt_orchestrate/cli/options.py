@@ -1,0 +1,32 @@
+"""The options and arguments that the commands share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sigopt_orchestrate.store import ExperimentRecord, Store
+
+_Command = Callable[..., Any]
+
+home_option: Callable[[_Command], _Command] = click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="ORCHESTRATE_HOME",
+    default=".orchestrate",
+    show_default=True,
+    show_envvar=True,
+    help="The folder that holds the store.",
+)
+json_option: Callable[[_Command], _Command] = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON for programs."
+)
+experiment_argument: Callable[[_Command], _Command] = click.argument(
+    "experiment", type=click.IntRange(min=1), required=False, metavar="[EXPERIMENT]"
+)
+
+
+def chosen(store: Store, experiment_id: int | None) -> ExperimentRecord:
+    """Returns the experiment with this id, or the newest where none is given."""
+    return store.newest() if experiment_id is None else store.experiment(experiment_id)

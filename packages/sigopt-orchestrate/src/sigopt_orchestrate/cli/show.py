@@ -1,0 +1,82 @@
+"""`orchestrate status`, `orchestrate list` and `orchestrate best`."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sigopt_orchestrate.cli.options import chosen, experiment_argument, home_option, json_option
+from sigopt_orchestrate.cli.tables import print_best, trial_table
+from sigopt_orchestrate.cli.views import print_json, summary_view, trial_view
+from sigopt_orchestrate.dashboard import best_trials
+from sigopt_orchestrate.store import Store, has_leader
+
+
+@click.command("status")
+@experiment_argument
+@home_option
+@json_option
+def status_command(experiment: int | None, home: Path, as_json: bool) -> None:
+    """Show an experiment, the newest by default, and its trials."""
+    store = Store.existing(home)
+    record = chosen(store, experiment)
+    trials, led = store.trials(record.id), has_leader(store, record.id)
+    view = summary_view(record, trials, led=led)
+    if as_json:
+        print_json({**view, "trials": [trial_view(trial) for trial in trials]})
+        return
+    console = Console(highlight=False)
+    counts = ", ".join(f"{count} {state}" for state, count in view["trials"].items())
+    console.print(Text(f"experiment {record.id}: {record.spec.name}", style="bold"))
+    console.print(f"{view['state']}: {view['observed']}/{record.spec.budget} observed; {counts}")
+    if record.reason:
+        console.print(Text(record.reason))
+    console.print(trial_table(record.spec, trials))
+    if view["state"] == "interrupted":
+        console.print(f"its orchestrate is gone; `orchestrate resume {record.id}` goes on")
+
+
+@click.command("list")
+@home_option
+@json_option
+def list_command(home: Path, as_json: bool) -> None:
+    """Show all experiments, newest first."""
+    store = Store.existing(home)
+    rows = []
+    for record in store.experiments():
+        led = has_leader(store, record.id)
+        rows.append((record, summary_view(record, store.trials(record.id), led=led)))
+    if as_json:
+        print_json([view for _, view in rows])
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("id", "name", "state", "observed", "created"):
+        table.add_column(name)
+    for record, view in rows:
+        created = datetime.fromtimestamp(record.created_at, UTC).astimezone()
+        observed = f"{view['observed']}/{view['budget']}"
+        day = f"{created:%Y-%m-%d %H:%M}"
+        table.add_row(str(record.id), Text(record.spec.name), view["state"], observed, day)
+    Console(highlight=False).print(table)
+
+
+@click.command("best")
+@experiment_argument
+@home_option
+@json_option
+def best_command(experiment: int | None, home: Path, as_json: bool) -> None:
+    """Show an experiment's best trial, or the Pareto front of two objectives."""
+    store = Store.existing(home)
+    record = chosen(store, experiment)
+    best = best_trials(record.spec, store.trials(record.id))
+    if as_json:
+        folder = store.home.experiment(record.id)
+        outputs = [folder.attempt(trial.number, trial.attempt).output for trial in best]
+        print_json(
+            [{**trial_view(t), "output": str(o)} for t, o in zip(best, outputs, strict=True)]
+        )
+    else:
+        print_best(Console(highlight=False), record.spec, best)

@@ -1,0 +1,62 @@
+"""Experiments and trials as tables for people."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sigopt_orchestrate.spec import Experiment, Value
+from sigopt_orchestrate.store import TrialRecord
+
+_STYLES = {"completed": "green", "failed": "red", "running": "cyan", "stopped": "yellow"}
+
+
+def trial_table(spec: Experiment, trials: Iterable[TrialRecord], title: str | None = None) -> Table:
+    """Returns a table with a row for each trial."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table.add_column("trial", justify="right")
+    table.add_column("state")
+    for metric in spec.objectives:
+        table.add_column(Text(metric.name), justify="right")
+    for parameter in spec.parameters:
+        table.add_column(Text(parameter.name), justify="right")
+    table.add_column("time", justify="right")
+    table.add_column("", overflow="ellipsis", no_wrap=True)
+    for trial in trials:
+        table.add_row(
+            str(trial.number),
+            Text(trial.state, style=_STYLES.get(trial.state, "")),
+            *(Text(value_text((trial.values or {}).get(m.name))) for m in spec.objectives),
+            *(Text(value_text(trial.assignments[p.name])) for p in spec.parameters),
+            "" if trial.duration_s is None else f"{trial.duration_s:.1f} s",
+            Text(trial.reason or ""),
+        )
+    return table
+
+
+def value_text(value: Value | None) -> str:
+    """Returns a parameter's or metric's value in five digits at most; empty for None."""
+    if value is None:
+        return ""
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def assignments_text(trial: TrialRecord) -> str:
+    """Returns the trial's parameters on one line."""
+    return " ".join(f"{name}={value_text(v)}" for name, v in trial.assignments.items())
+
+
+def values_text(spec: Experiment, trial: TrialRecord) -> str:
+    """Returns the trial's objectives on one line."""
+    values = trial.values or {}
+    return " ".join(f"{m.name}={value_text(values.get(m.name))}" for m in spec.objectives)
+
+
+def print_best(console: Console, spec: Experiment, best: Sequence[TrialRecord]) -> None:
+    """Prints the best trial, or the Pareto front, or that there is none yet."""
+    if not best:
+        console.print("no trial has completed")
+    else:
+        title = "best trial" if len(spec.objectives) == 1 else "Pareto front"
+        console.print(trial_table(spec, best, title))

@@ -1,0 +1,57 @@
+"""Experiments and trials as plain mappings: what `--json` prints."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from sigopt_orchestrate.dashboard import best_trials
+from sigopt_orchestrate.lifecycle import ExperimentState, TrialState
+from sigopt_orchestrate.store import ExperimentRecord, TrialRecord
+
+View = Mapping[str, Any]
+
+
+def print_json(view: View | Sequence[View]) -> None:
+    """Prints one JSON document on one line."""
+    click.echo(json.dumps(view))
+
+
+def trial_view(trial: TrialRecord) -> View:
+    """Returns a trial as plain values; times in Unix seconds."""
+    return {
+        "number": trial.number,
+        "state": str(trial.state),
+        "source": trial.source,
+        "attempt": trial.attempt,
+        "assignments": trial.assignments,
+        "values": trial.values,
+        "reason": trial.reason,
+        "created_at": trial.created_at,
+        "started_at": trial.started_at,
+        "ended_at": trial.ended_at,
+    }
+
+
+def summary_view(experiment: ExperimentRecord, trials: Sequence[TrialRecord], *, led: bool) -> View:
+    """Returns an experiment without its trials one by one; `led` says whether it is being run."""
+    return {
+        "id": experiment.id,
+        "name": experiment.spec.name,
+        "state": state_name(experiment, led=led),
+        "reason": experiment.reason,
+        "budget": experiment.spec.budget,
+        "observed": sum(trial.state.observed for trial in trials),
+        "trials": {str(s): n for s in TrialState if (n := sum(t.state is s for t in trials))},
+        "best": [trial_view(trial) for trial in best_trials(experiment.spec, trials)],
+        "created_at": experiment.created_at,
+        "ended_at": experiment.ended_at,
+    }
+
+
+def state_name(experiment: ExperimentRecord, *, led: bool) -> str:
+    """Returns the experiment's state; one that should run but that nobody leads is interrupted."""
+    if experiment.state is ExperimentState.RUNNING and not led:
+        return "interrupted"
+    return str(experiment.state)

@@ -1,0 +1,49 @@
+"""What an executor finds when it looks for an attempt."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How an attempt ended.
+
+    Attributes:
+        code: The command's exit status, negative for a signal; None if it could not be executed.
+        ended_by: Why it was made to end: `stop`, `timeout`, or `lease` (its leader was gone);
+            None if it ended by itself.
+        error: Why the command could not be executed.
+    """
+
+    code: int | None
+    ended_by: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Starting:
+    """It has been submitted and may start any moment."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """Its command runs."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """It has ended and left a record."""
+
+    exit: Exit
+
+
+@dataclass(frozen=True)
+class Absent:
+    """It never started, and from now on never will."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """It started and is gone without a record; nothing of it runs any more."""
+
+
+Presence = Starting | Running | Ended | Absent | Lost

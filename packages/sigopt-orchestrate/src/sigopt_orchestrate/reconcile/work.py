@@ -1,0 +1,28 @@
+"""What a trial executes: its command and its environment."""
+
+import json
+
+from sigopt_orchestrate import worker
+from sigopt_orchestrate.executors import Work
+from sigopt_orchestrate.spec import argv, fill
+from sigopt_orchestrate.store import AttemptFolder, ExperimentRecord, TrialRecord
+
+
+def work_of(experiment: ExperimentRecord, trial: TrialRecord, folder: AttemptFolder) -> Work:
+    """Returns what to execute for the trial's current attempt, whose files lie in `folder`."""
+    spec = experiment.spec
+    given = {name: fill(str(value), trial.assignments) for name, value in spec.env.items()}
+    return Work(
+        argv=argv(spec.command, trial.assignments),
+        env={
+            **given,
+            worker.EXPERIMENT: str(experiment.id),
+            worker.TRIAL: str(trial.number),
+            worker.PARAMETERS: json.dumps(trial.assignments),
+            worker.METRICS: str(folder.metrics),
+            worker.METRIC_NAMES: json.dumps([metric.name for metric in spec.metrics]),
+            worker.OUTPUT: str(folder.output),
+        },
+        directory=experiment.directory,
+        timeouts=spec.timeouts,
+    )
