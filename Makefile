@@ -1,10 +1,14 @@
 # Two commands do everything: `make demo` and `make test`. `make help` lists the rest; P=<package> narrows.
-PYTHON   ?= python3.11
+PYTHON   ?= python3.11 python3.12 python3.13 python3
 PACKAGES := cmn sigopt-orchestrate
 BIN      := .venv/bin
 PIP      := $(BIN)/python -m pip install --quiet --no-compile -c constraints.txt
 CHOSEN   := $(or $(P),$(PACKAGES))
 MANIFESTS := constraints.txt pyproject.toml $(wildcard packages/*/pyproject.toml)
+
+ifneq ($(filter-out $(PACKAGES),$(P)),)
+  $(error P=$(P) names no package; there are: $(PACKAGES))
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format bench build constraints clean
@@ -16,7 +20,7 @@ demo: .venv/.demo ## Install into .venv, then tune a recommender on real data an
 	@$(BIN)/python examples/demo/demo.py
 
 test: .venv/.dev ## Run every package's tests, or one: make test P=cmn
-	$(BIN)/python -m pytest $(if $(P),packages/$(P),packages tools)
+	$(BIN)/python -m pytest $(if $(P),$(addprefix packages/,$(P)),packages tools)
 
 lint: .venv/.dev ## ruff, mypy --strict, import contracts.
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
@@ -27,8 +31,8 @@ format: .venv/.dev ## Let ruff mend what it can.
 bench: .venv/.dev ## Measure against peers, by hand: make bench P=cmn
 	@for p in $(CHOSEN); do $(BIN)/python packages/$$p/benchmarks/run.py || exit 1; done
 
-build: .venv/.dev ## Build wheels and sdists into dist/.
-	@for p in $(CHOSEN); do $(BIN)/python -m build --outdir dist packages/$$p || exit 1; done
+build: .venv/.dev ## Build wheels and sdists into dist/, with the pinned hatchling.
+	@for p in $(CHOSEN); do PIP_CONSTRAINT=constraints.txt $(BIN)/python -m build --outdir dist packages/$$p || exit 1; done
 
 constraints: ## Resolve constraints.txt again from constraints.in (needs uv), without torch's local label.
 	UV_FIND_LINKS=$$PIP_FIND_LINKS uv pip compile -q --python-version 3.11 packages/*/pyproject.toml \
@@ -38,10 +42,15 @@ constraints: ## Resolve constraints.txt again from constraints.in (needs uv), wi
 clean: ## Remove what make made.
 	rm -rf .venv dist
 
+# The first of $(PYTHON) that runs and is new enough makes the venv: a pyenv shim may exist and not run.
 # pip 23 takes four times as long and knows no dependency groups; hatchling first, so that editable
 # installs need no build environment of their own.
 .venv/.base: $(MANIFESTS)
-	$(PYTHON) -m venv .venv
+	@for python in $(PYTHON); do \
+	  if $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	  then exec $$python -m venv .venv; fi; \
+	done; \
+	echo 'make: needs Python 3.11 or newer with venv and ensurepip; tried: $(PYTHON). Name one: make PYTHON=/path/to/python' >&2; exit 1
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(PIP) hatchling editables
 	@touch $@
