@@ -69,7 +69,7 @@ def _lead(store: Store, experiment: ExperimentRecord, *, as_json: bool) -> None:
         experiment = loop.run()
     trials = store.trials(experiment.id)
     if as_json:
-        print_json(summary_view(experiment, trials, led=False))
+        print_json(summary_view(store, experiment, trials))
     else:
         print_best(console, experiment.spec, best_trials(experiment.spec, trials))
     if experiment.state is ExperimentState.FAILED:

@@ -12,7 +12,7 @@ from sigopt_orchestrate.cli.options import chosen, experiment_argument, home_opt
 from sigopt_orchestrate.cli.tables import print_best, trial_table
 from sigopt_orchestrate.cli.views import print_json, summary_view, trial_view
 from sigopt_orchestrate.dashboard import best_trials
-from sigopt_orchestrate.store import Store, has_leader
+from sigopt_orchestrate.store import Store
 
 
 @click.command("status")
@@ -23,10 +23,11 @@ def status_command(experiment: int | None, home: Path, as_json: bool) -> None:
     """Show an experiment, the newest by default, and its trials."""
     store = Store.existing(home)
     record = chosen(store, experiment)
-    trials, led = store.trials(record.id), has_leader(store, record.id)
-    view = summary_view(record, trials, led=led)
+    trials = store.trials(record.id)
+    view = summary_view(store, record, trials)
     if as_json:
-        print_json({**view, "trials": [trial_view(trial) for trial in trials]})
+        folder = store.home.experiment(record.id)
+        print_json({**view, "trials": [trial_view(trial, folder) for trial in trials]})
         return
     console = Console(highlight=False)
     counts = ", ".join(f"{count} {state}" for state, count in view["trials"].items())
@@ -45,10 +46,7 @@ def status_command(experiment: int | None, home: Path, as_json: bool) -> None:
 def list_command(home: Path, as_json: bool) -> None:
     """Show all experiments, newest first."""
     store = Store.existing(home)
-    rows = []
-    for record in store.experiments():
-        led = has_leader(store, record.id)
-        rows.append((record, summary_view(record, store.trials(record.id), led=led)))
+    rows = [(r, summary_view(store, r, store.trials(r.id))) for r in store.experiments()]
     if as_json:
         print_json([view for _, view in rows])
         return

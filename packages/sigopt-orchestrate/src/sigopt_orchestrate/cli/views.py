@@ -8,7 +8,13 @@ import click
 
 from sigopt_orchestrate.dashboard import best_trials
 from sigopt_orchestrate.lifecycle import ExperimentState, TrialState
-from sigopt_orchestrate.store import ExperimentRecord, TrialRecord
+from sigopt_orchestrate.store import (
+    ExperimentFolder,
+    ExperimentRecord,
+    Store,
+    TrialRecord,
+    has_leader,
+)
 
 View = Mapping[str, Any]
 
@@ -18,8 +24,13 @@ def print_json(view: View | Sequence[View]) -> None:
     click.echo(json.dumps(view))
 
 
-def trial_view(trial: TrialRecord) -> View:
-    """Returns a trial as plain values; times in Unix seconds."""
+def trial_view(trial: TrialRecord, folder: ExperimentFolder) -> View:
+    """Returns a trial as plain values; times in Unix seconds.
+
+    Args:
+        trial: The trial.
+        folder: Where the files of its experiment lie.
+    """
     return {
         "number": trial.number,
         "state": str(trial.state),
@@ -39,19 +50,19 @@ def summary_view(experiment: ExperimentRecord, trials: Sequence[TrialRecord], *,
     return {
         "id": experiment.id,
         "name": experiment.spec.name,
-        "state": state_name(experiment, led=led),
+        "state": _state_name(store, experiment),
         "reason": experiment.reason,
         "budget": experiment.spec.budget,
         "observed": sum(trial.state.observed for trial in trials),
         "trials": {str(s): n for s in TrialState if (n := sum(t.state is s for t in trials))},
-        "best": [trial_view(trial) for trial in best_trials(experiment.spec, trials)],
+        "best": [trial_view(t, folder) for t in best_trials(experiment.spec, trials)],
         "created_at": experiment.created_at,
         "ended_at": experiment.ended_at,
     }
 
 
-def state_name(experiment: ExperimentRecord, *, led: bool) -> str:
-    """Returns the experiment's state; one that should run but that nobody leads is interrupted."""
-    if experiment.state is ExperimentState.RUNNING and not led:
+def _state_name(store: Store, experiment: ExperimentRecord) -> str:
+    """The experiment's state; one that should run but that nobody leads is interrupted."""
+    if experiment.state is ExperimentState.RUNNING and not has_leader(store, experiment.id):
         return "interrupted"
     return str(experiment.state)
