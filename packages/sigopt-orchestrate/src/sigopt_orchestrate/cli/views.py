@@ -42,11 +42,13 @@ def trial_view(trial: TrialRecord, folder: ExperimentFolder) -> View:
         "created_at": trial.created_at,
         "started_at": trial.started_at,
         "ended_at": trial.ended_at,
+        "output": str(folder.attempt(trial.number, trial.attempt).output),
     }
 
 
-def summary_view(experiment: ExperimentRecord, trials: Sequence[TrialRecord], *, led: bool) -> View:
-    """Returns an experiment without its trials one by one; `led` says whether it is being run."""
+def summary_view(store: Store, experiment: ExperimentRecord, trials: Sequence[TrialRecord]) -> View:
+    """Returns an experiment without its trials one by one."""
+    folder = store.home.experiment(experiment.id)
     return {
         "id": experiment.id,
         "name": experiment.spec.name,
