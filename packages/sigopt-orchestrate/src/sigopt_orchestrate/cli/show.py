@@ -48,6 +48,30 @@ def list_command(home: Path, as_json: bool) -> None:
     store = Store.existing(home)
     rows = [(r, summary_view(store, r, store.trials(r.id))) for r in store.experiments()]
     if as_json:
+        print_json([view for _, view in rows])
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("id", "name", "state", "observed", "created"):
+        table.add_column(name)
+    for record, view in rows:
+        created = datetime.fromtimestamp(record.created_at, UTC).astimezone()
+        observed = f"{view['observed']}/{view['budget']}"
+        day = f"{created:%Y-%m-%d %H:%M}"
+        table.add_row(str(record.id), Text(record.spec.name), view["state"], observed, day)
+    Console(highlight=False).print(table)
+
+
+@click.command("best")
+@experiment_argument
+@home_option
+@json_option
+def best_command(experiment: int | None, home: Path, as_json: bool) -> None:
+    """Show an experiment's best trial, or the Pareto front of two objectives."""
+    store = Store.existing(home)
+    record = chosen(store, experiment)
+    best = best_trials(record.spec, store.trials(record.id))
+    if as_json:
+        folder = store.home.experiment(record.id)
         print_json([trial_view(trial, folder) for trial in best])
     else:
         print_best(Console(highlight=False), record.spec, best)
