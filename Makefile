@@ -28,7 +28,7 @@ lint: .venv/.dev ## ruff, mypy --strict, import contracts.
 format: .venv/.dev ## Let ruff mend what it can.
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-bench: .venv/.dev ## Measure against peers, by hand: make bench P=cmn
+bench: .venv/.bench ## Measure against peers, by hand: make bench P=cmn
 	@for p in $(CHOSEN); do $(BIN)/python packages/$$p/benchmarks/run.py || exit 1; done
 
 build: .venv/.dev ## Build wheels and sdists into dist/, with the pinned hatchling.
@@ -62,4 +62,8 @@ clean: ## Remove what make made.
 .venv/.dev: .venv/.base
 	$(PIP) --group dev
 	$(PIP) --no-build-isolation -e 'packages/cmn[demo,parquet,test]' -e 'packages/sigopt-orchestrate[test]'
+	@touch $@
+
+.venv/.bench: .venv/.dev
+	$(PIP) --no-build-isolation -e 'packages/sigopt-orchestrate[bench]'
 	@touch $@
