@@ -6,8 +6,6 @@ from botorch.acquisition.logei import qLogNoisyExpectedImprovement
 from botorch.acquisition.multi_objective import logei as hypervolume
 from botorch.models.model import Model
 from botorch.sampling.normal import SobolQMCNormalSampler
-from botorch.utils.multi_objective.hypervolume import infer_reference_point
-from botorch.utils.multi_objective.pareto import is_non_dominated
 from torch import Tensor
 
 _SAMPLES = 128
@@ -16,6 +14,19 @@ _HYPERVOLUME_SAMPLES = 64
 # BoTorch 0.18 would compile C++ at the first construction: seconds, and once a process is killed
 # in the middle of that, its lock file makes every later one wait for ever (botorch #3275).
 hypervolume._load_attempted = True  # noqa: SLF001
+
+
+def reference_point(Y: Tensor) -> Tensor:
+    """Returns the outcomes that a point must beat to count, `(m,)`: a little below the worst seen.
+
+    Not below the front's worst, as is customary: while the front is short, the ends of the true
+    one would count for nothing, and never be found.
+
+    Args:
+        Y: Standardised outcomes, `(n, m)`.
+    """
+    worst = Y.amin(0)
+    return worst - 0.1 * (Y.amax(0) - worst)
 
 
 def build(model: Model, X: Tensor, Y: Tensor, X_pending: Tensor, seed: int) -> AcquisitionFunction:
@@ -39,7 +50,7 @@ def build(model: Model, X: Tensor, Y: Tensor, X_pending: Tensor, seed: int) -> A
         )
     return hypervolume.qLogNoisyExpectedHypervolumeImprovement(
         model,
-        infer_reference_point(Y[is_non_dominated(Y)]),
+        reference_point(Y),
         X,
         SobolQMCNormalSampler(torch.Size([_HYPERVOLUME_SAMPLES]), seed=seed),
         X_pending=pending,

@@ -27,7 +27,7 @@ def standardise(values: Sequence[float | None], sign: float) -> list[float]:
     worst = min(known)
     filled = [worst if v is None else max(sign * v / largest, fence) for v in values]
     mean, deviation = statistics.fmean(filled), statistics.pstdev(filled)
-    if deviation < 1e-12:  # of the largest value: nothing but rounding
+    if deviation <= 1e-12 * max(map(abs, filled)):  # nothing but rounding
         return [0.0] * len(filled)
     return [(v - mean) / deviation for v in filled]
 
@@ -35,5 +35,5 @@ def standardise(values: Sequence[float | None], sign: float) -> list[float]:
 def _lower_fence(values: Sequence[float]) -> float:
     if len(values) < 4:
         return -math.inf
-    lower, _, upper = statistics.quantiles(values, n=4)
+    lower, _, upper = statistics.quantiles(values, n=4, method="inclusive")
     return lower - _FENCE * (upper - lower) if upper > lower else -math.inf
