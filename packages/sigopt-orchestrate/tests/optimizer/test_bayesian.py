@@ -50,7 +50,7 @@ def _check(experiment: Experiment, assignments: Assignments) -> None:
             assert parameter.bounds.min <= value <= parameter.bounds.max
 
 
-@settings(max_examples=8, deadline=None, derandomize=True)
+@settings(max_examples=5, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_suggestions_lie_in_any_space(data, build, parameter_lists) -> None:
     experiment = build(data.draw(parameter_lists))
@@ -183,7 +183,7 @@ def _best(experiment: Experiment) -> float:
 def test_the_model_beats_the_spread_at_the_same_budget(build) -> None:
     found = {
         algorithm: statistics.median(
-            _best(build(objectives=["minimize"], budget=16, seed=s, algorithm=algorithm))
+            _best(build(objectives=["minimize"], budget=14, seed=s, algorithm=algorithm))
             for s in range(3)
         )
         for algorithm in ("bayesian", "random")
@@ -211,16 +211,13 @@ def _hypervolume(experiment: Experiment) -> float:
 
 
 def test_two_objectives_reach_more_hypervolume_than_the_spread(build) -> None:
-    found = {
-        algorithm: [
-            _hypervolume(
-                build(objectives=["maximize", "minimize"], budget=12, seed=s, algorithm=algorithm)
-            )
-            for s in range(2)
-        ]
-        for algorithm in ("bayesian", "random")
-    }
-    assert min(found["bayesian"]) > max(found["random"])
+    # The first points of seed 0 show the middle of the front only; it must still find the ends.
+    objectives = ["maximize", "minimize"]
+    spread = [
+        _hypervolume(build(objectives=objectives, budget=14, seed=s, algorithm="random"))
+        for s in range(5)
+    ]
+    assert _hypervolume(build(objectives=objectives, budget=14, seed=0)) > max(spread) + 0.02
 
 
 def test_a_failed_fit_gives_way_to_the_spread(build, monkeypatch, caplog) -> None:

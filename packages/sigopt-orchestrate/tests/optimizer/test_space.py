@@ -19,7 +19,7 @@ def _within(parameter: Any, value: object) -> bool:
     return type(value) is wanted and parameter.bounds.min <= value <= parameter.bounds.max
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_a_drawn_point_decodes_into_the_space_and_comes_back(data, build, parameter_lists) -> None:
     experiment = build(data.draw(parameter_lists))
@@ -38,7 +38,7 @@ def test_a_drawn_point_decodes_into_the_space_and_comes_back(data, build, parame
             assert again[name] == assignments[name]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_neighbours_and_perturbations_are_legal_and_elsewhere(data, build, parameter_lists) -> None:
     experiment = build(data.draw(parameter_lists))

@@ -40,7 +40,7 @@ def suggest(
         try:
             proposal = propose(experiment, [_checked(o) for o in history], pending)
         except SuggestionError as error:
-            _log.warning("%s; a quasi-random point takes its place", error)
+            _log.warning("%s; a quasi-random point takes its place", error, exc_info=True)
             proposal = None
         if proposal is not None:
             return Suggestion(proposal, "bayesian")
