@@ -1,0 +1,105 @@
+"""The orchestrate's side of the optimiser process."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sigopt_orchestrate.errors import SuggestionError
+from sigopt_orchestrate.optimizer.child import Child
+from sigopt_orchestrate.optimizer.messages import Request, read_answer, request_line
+from sigopt_orchestrate.optimizer.points import Observed, Suggestion
+from sigopt_orchestrate.spec import Assignments, Experiment
+
+
+class SuggestionService:
+    """Suggestions from a process of its own, so that none keeps the caller waiting.
+
+    A process that dies is replaced. If it dies twice before it answers, the third one is asked
+    for a quasi-random point only; if that dies too, `poll` raises. On Linux the process also ends
+    with the *thread* that started it: create and poll a service in one that lives as long.
+
+    Args:
+        experiment: What to suggest for.
+        log_path: A file that the process's messages are appended to.
+
+    Example:
+        >>> service = SuggestionService(experiment, Path("optimizer.log"))  # doctest: +SKIP
+        >>> service.request(history=[], pending=[])  # doctest: +SKIP
+        >>> select.select([service], [], [])  # doctest: +SKIP
+        >>> service.poll()  # doctest: +SKIP
+        Suggestion(assignments={'x': 0.25}, source='quasi-random')
+    """
+
+    def __init__(self, experiment: Experiment, log_path: Path) -> None:
+        self._experiment_line = experiment.model_dump_json(by_alias=True).encode() + b"\n"
+        self._log_path = log_path
+        self._request: Request | None = None
+        self._received = b""
+        self._deaths = 0  # since the last answer
+        self._child = self._start()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is under way."""
+        return self._request is not None
+
+    def request(self, history: Sequence[Observed], pending: Sequence[Assignments]) -> None:
+        """Asks for a suggestion and returns at once; see `suggest` for the arguments.
+
+        Raises:
+            RuntimeError: If a request is under way.
+        """
+        if self._request is not None:
+            raise RuntimeError("a suggestion is under way; only one may be at a time")
+        self._request = Request(tuple(history), tuple(pending))
+        self._send()
+
+    def fileno(self) -> int:
+        """Returns the descriptor that is readable when `poll` has something to do.
+
+        It changes when `poll` replaces a process that has died.
+        """
+        return self._child.fileno()
+
+    def poll(self) -> Suggestion | None:
+        """Returns the suggestion, or None as long as it is not there; does not block.
+
+        Raises:
+            SuggestionError: If the process dies again and again; the request is then given up.
+        """
+        while (received := self._child.read()) is not None:
+            self._received += received
+            if self._received.endswith(b"\n"):
+                answer = read_answer(self._received)
+                self._request, self._received, self._deaths = None, b"", 0
+                return answer
+            if not received:
+                self._replace()
+        return None
+
+    def close(self) -> None:
+        """Ends the process, whatever it is doing, and reaps it."""
+        self._child.end()
+
+    def _start(self) -> Child:
+        child = Child(self._log_path)
+        child.send(self._experiment_line)
+        return child
+
+    def _send(self) -> None:
+        if self._request is not None:
+            # What has killed two processes is not tried a third time.
+            self._child.send(request_line(replace(self._request, plain=self._deaths >= 2)))
+
+    def _replace(self) -> None:
+        status = self._child.end()
+        self._deaths += 1
+        self._received = b""
+        self._child = self._start()
+        if self._deaths >= 3:
+            self._request, self._deaths = None, 0
+            raise SuggestionError(
+                f"the optimiser's process ended 3 times (exit status {status}); "
+                f"see {self._log_path}"
+            )
+        self._send()
