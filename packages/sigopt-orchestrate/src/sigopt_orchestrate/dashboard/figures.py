@@ -1,0 +1,177 @@
+"""The plots, as the plain values that plotly.js draws."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from sigopt_orchestrate.dashboard.analysis import (
+    best_so_far,
+    best_trials,
+    comparable,
+    default_trial,
+    objective_value,
+)
+from sigopt_orchestrate.dashboard.marks import (
+    BEST,
+    DEFAULT,
+    FAILED,
+    LEGEND,
+    Figure,
+    axis,
+    dot,
+    label,
+    layout,
+    objective_axis,
+    scatter,
+)
+from sigopt_orchestrate.dashboard.scales import scale
+from sigopt_orchestrate.lifecycle import TrialState
+from sigopt_orchestrate.spec import Experiment, Metric, Parameter
+from sigopt_orchestrate.store.records import TrialRecord
+
+
+def progress(spec: Experiment, metric: Metric, trials: Sequence[TrialRecord]) -> Figure:
+    """Returns every trial's `metric` in the order of the trials, and the best so far as a step."""
+    series = best_so_far(metric, trials)
+    step = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "best so far",
+        "x": [trial.number for trial in trials],
+        "y": series,
+        "line": {"shape": "hv", "width": 2.5, "color": "var(--best)"},
+        "hoverinfo": "skip",
+    }
+    x = axis("trial") | {"zeroline": False, "range": [0, max(t.number for t in trials) + 1]}
+    if len(trials) < 10:
+        x["dtick"] = 1
+    figure = _against(spec, metric, trials, lambda trial: trial.number, x)
+    figure["data"].insert(0, step)
+    figure["layout"] |= LEGEND
+    return figure
+
+
+def front(spec: Experiment, trials: Sequence[TrialRecord]) -> Figure:
+    """Returns the two objectives against each other with their Pareto front as a step."""
+    first, second = spec.objectives
+    best, reference = best_trials(spec, trials), default_trial(trials)
+
+    def points(name: str, chosen: Iterable[TrialRecord], **style: Any) -> Figure:
+        held = comparable(spec, chosen)
+        xs, ys = ([objective_value(metric, t) for t in held] for metric in (first, second))
+        return scatter(name, held, xs, ys, **style)
+
+    steps = {"mode": "lines+markers", "line": {"shape": "hv", "color": "var(--best)", "width": 2}}
+    chosen = {trial.number for trial in best}
+    return {
+        "data": [
+            points("trial", (t for t in trials if t.number not in chosen), marker=dot(trials)),
+            points("Pareto front", best, marker=BEST, **steps),
+            points("defaults", [reference] if reference else [], marker=DEFAULT),
+        ],
+        "layout": layout(objective_axis(first), objective_axis(second)) | LEGEND,
+    }
+
+
+def slice_of(
+    spec: Experiment, metric: Metric, parameter: Parameter, trials: Sequence[TrialRecord]
+) -> Figure:
+    """Returns `metric` against the values of one parameter; categories are spread into strips."""
+    places = scale(parameter)
+    x = axis(label(parameter.name, 40)) | {"zeroline": False}
+    margin = 0.04 * (places.high - places.low)
+    if places.categories:
+        x |= {
+            "range": [places.low - 0.6, places.high + 0.6],
+            "tickvals": [tick for tick, _ in places.ticks],
+            "ticktext": [label(text, 14) for _, text in places.ticks],
+        }
+    else:
+        x["range"] = [places.low - margin, places.high + margin]
+        if places.log:
+            x |= {
+                "type": "log",
+                "tickvals": [10**tick for tick, _ in places.ticks],
+                "ticktext": [text for _, text in places.ticks],
+            }
+
+    def place(trial: TrialRecord) -> Any:
+        value = trial.assignments[parameter.name]
+        if not places.categories:
+            return value
+        # Multiples of the golden ratio spread consecutive trials evenly over the strip.
+        return places.position(value) + 0.5 * (trial.number * 0.618034 % 1 - 0.5)
+
+    figure = _against(spec, metric, trials, place, x)
+    del figure["layout"]["yaxis"]["title"]  # the section's heading says it for all slices
+    return figure
+
+
+def parallel(spec: Experiment, trials: Sequence[TrialRecord]) -> Figure:
+    """Returns one line a completed trial through every parameter and objective.
+
+    Lines are coloured by their rank in the first objective, so that one outlier does not take the
+    whole colour scale; the best is drawn last, over the others.
+    """
+    ranked = sorted(
+        comparable(spec, trials),
+        key=lambda t: spec.objectives[0].sign * (objective_value(spec.objectives[0], t) or 0.0),
+    )
+    dimensions = []
+    for parameter in spec.parameters:
+        places = scale(parameter)
+        dimensions.append(
+            {
+                "label": label(parameter.name, 18),
+                "values": [places.position(t.assignments[parameter.name]) for t in ranked],
+                "range": [places.low, places.high],
+            }
+        )
+        if places.ticks:
+            dimensions[-1]["tickvals"] = [tick for tick, _ in places.ticks]
+            dimensions[-1]["ticktext"] = [label(text, 14) for _, text in places.ticks]
+    for metric in spec.objectives:
+        values = [objective_value(metric, t) or 0.0 for t in ranked]
+        low, high = min(values), max(values)
+        room = 0.0 if low < high else abs(low) / 10 or 1.0
+        dimensions.append(
+            {"label": label(metric.name, 18), "values": values, "range": [low - room, high + room]}
+        )
+    ranks = list(range(len(ranked)))
+    colours = [[i / 3, f"var(--scale-{i})"] for i in range(4)]
+    line = {"color": ranks, "cmin": 0, "cmax": max(1, len(ranks) - 1), "colorscale": colours}
+    trace = {"type": "parcoords", "dimensions": dimensions, "line": line}
+    text: Figure = {"color": "var(--text)"}
+    fonts = {"labelfont": text, "tickfont": text, "rangefont": text | {"size": 10}}
+    margin = {"margin": {"l": 56, "r": 40, "t": 56, "b": 28}}
+    return {"data": [trace | fonts], "layout": layout({}, {}) | margin}
+
+
+def _against(
+    spec: Experiment,
+    metric: Metric,
+    trials: Sequence[TrialRecord],
+    place: Callable[[TrialRecord], Any],
+    x: Figure,
+) -> Figure:
+    """Completed trials by `metric`, failed ones along the bottom, the best and the defaults."""
+    best, reference = best_trials(spec, trials), default_trial(trials)
+
+    def points(name: str, chosen: Iterable[TrialRecord], **style: Any) -> Figure:
+        held = [t for t in chosen if objective_value(metric, t) is not None]
+        return scatter(
+            name, held, map(place, held), (objective_value(metric, t) for t in held), **style
+        )
+
+    failed = [trial for trial in trials if trial.state is TrialState.FAILED]
+    crosses = scatter("failed", failed, map(place, failed), [0] * len(failed), marker=FAILED)
+    # An axis of its own keeps the crosses at the bottom whatever the first one is zoomed to.
+    bottom = {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True}
+    return {
+        "data": [
+            points("trial", trials, marker=dot(trials)),
+            crosses | {"yaxis": "y2", "cliponaxis": False},
+            points("defaults", [reference] if reference else [], marker=DEFAULT),
+            points("best" if len(spec.objectives) == 1 else "Pareto front", best, marker=BEST),
+        ],
+        "layout": layout(x, objective_axis(metric)) | {"yaxis2": bottom},
+    }
