@@ -1,5 +1,6 @@
 """The plots, as the plain values that plotly.js draws."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -27,6 +28,8 @@ from sigopt_orchestrate.dashboard.scales import scale
 from sigopt_orchestrate.lifecycle import TrialState
 from sigopt_orchestrate.spec import Experiment, Metric, Parameter
 from sigopt_orchestrate.store.records import TrialRecord
+
+MOST_LINES = 300
 
 
 def progress(spec: Experiment, metric: Metric, trials: Sequence[TrialRecord]) -> Figure:
@@ -66,7 +69,7 @@ def front(spec: Experiment, trials: Sequence[TrialRecord]) -> Figure:
         "data": [
             points("trial", (t for t in trials if t.number not in chosen), marker=dot(trials)),
             points("Pareto front", best, marker=BEST, **steps),
-            points("defaults", [reference] if reference else [], marker=DEFAULT),
+            points("defaults", [reference] if reference else [], marker=DEFAULT, cliponaxis=False),
         ],
         "layout": layout(objective_axis(first), objective_axis(second)) | LEGEND,
     }
@@ -77,22 +80,17 @@ def slice_of(
 ) -> Figure:
     """Returns `metric` against the values of one parameter; categories are spread into strips."""
     places = scale(parameter)
+    margin = 0.6 if places.categories else 0.04 * (places.high - places.low)
     x = axis(label(parameter.name, 40)) | {"zeroline": False}
-    margin = 0.04 * (places.high - places.low)
-    if places.categories:
-        x |= {
-            "range": [places.low - 0.6, places.high + 0.6],
-            "tickvals": [tick for tick, _ in places.ticks],
-            "ticktext": [label(text, 14) for _, text in places.ticks],
-        }
-    else:
-        x["range"] = [places.low - margin, places.high + margin]
-        if places.log:
-            x |= {
-                "type": "log",
-                "tickvals": [10**tick for tick, _ in places.ticks],
-                "ticktext": [text for _, text in places.ticks],
-            }
+    x["range"] = [places.low - margin, places.high + margin]
+    if places.log:
+        x["type"] = "log"
+    if places.ticks:
+        x["tickvals"] = [10**tick if places.log else tick for tick, _ in places.ticks]
+        x["ticktext"] = [label(text, 14) for _, text in places.ticks]
+    crowded = sum(len(text) + 2 for text in x.get("ticktext", ())) > 40
+    if crowded:
+        x["tickangle"] = -40
 
     def place(trial: TrialRecord) -> Any:
         value = trial.assignments[parameter.name]
@@ -102,6 +100,8 @@ def slice_of(
         return places.position(value) + 0.5 * (trial.number * 0.618034 % 1 - 0.5)
 
     figure = _against(spec, metric, trials, place, x)
+    if crowded:
+        figure["layout"]["margin"] = figure["layout"]["margin"] | {"b": 110}
     del figure["layout"]["yaxis"]["title"]  # the section's heading says it for all slices
     return figure
 
@@ -110,19 +110,21 @@ def parallel(spec: Experiment, trials: Sequence[TrialRecord]) -> Figure:
     """Returns one line a completed trial through every parameter and objective.
 
     Lines are coloured by their rank in the first objective, so that one outlier does not take the
-    whole colour scale; the best is drawn last, over the others.
+    whole colour scale, and `best_trials` apart. Of many trials an even sample of the ranks is drawn,
+    with `best_trials` always: more lines than `MOST_LINES` would cover each other.
     """
-    ranked = sorted(
-        comparable(spec, trials),
-        key=lambda t: spec.objectives[0].sign * (objective_value(spec.objectives[0], t) or 0.0),
-    )
+    objective, best = spec.objectives[0], best_trials(spec, trials)
+    chosen = {trial.number for trial in best}
+    others = [trial for trial in comparable(spec, trials) if trial.number not in chosen]
+    others.sort(key=lambda trial: objective.sign * (objective_value(objective, trial) or 0.0))
+    lines = [*others[:: math.ceil(len(others) / MOST_LINES) or 1], *best]
     dimensions = []
     for parameter in spec.parameters:
         places = scale(parameter)
         dimensions.append(
             {
                 "label": label(parameter.name, 18),
-                "values": [places.position(t.assignments[parameter.name]) for t in ranked],
+                "values": [places.position(t.assignments[parameter.name]) for t in lines],
                 "range": [places.low, places.high],
             }
         )
@@ -130,15 +132,16 @@ def parallel(spec: Experiment, trials: Sequence[TrialRecord]) -> Figure:
             dimensions[-1]["tickvals"] = [tick for tick, _ in places.ticks]
             dimensions[-1]["ticktext"] = [label(text, 14) for _, text in places.ticks]
     for metric in spec.objectives:
-        values = [objective_value(metric, t) or 0.0 for t in ranked]
+        values = [objective_value(metric, t) or 0.0 for t in lines]
         low, high = min(values), max(values)
         room = 0.0 if low < high else abs(low) / 10 or 1.0
         dimensions.append(
             {"label": label(metric.name, 18), "values": values, "range": [low - room, high + room]}
         )
-    ranks = list(range(len(ranked)))
-    colours = [[i / 3, f"var(--scale-{i})"] for i in range(4)]
-    line = {"color": ranks, "cmin": 0, "cmax": max(1, len(ranks) - 1), "colorscale": colours}
+    ranks = [1.0 if t.number in chosen else 0.9 * i / len(lines) for i, t in enumerate(lines)]
+    colours = [[0.3 * i, f"var(--scale-{i})"] for i in range(4)]
+    colours += [[0.95, "var(--scale-3)"], [0.95, "var(--best)"], [1, "var(--best)"]]
+    line = {"color": ranks, "cmin": 0, "cmax": 1, "colorscale": colours}
     trace = {"type": "parcoords", "dimensions": dimensions, "line": line}
     text: Figure = {"color": "var(--text)"}
     fonts = {"labelfont": text, "tickfont": text, "rangefont": text | {"size": 10}}
@@ -170,8 +173,13 @@ def _against(
         "data": [
             points("trial", trials, marker=dot(trials)),
             crosses | {"yaxis": "y2", "cliponaxis": False},
-            points("defaults", [reference] if reference else [], marker=DEFAULT),
-            points("best" if len(spec.objectives) == 1 else "Pareto front", best, marker=BEST),
+            points("defaults", [reference] if reference else [], marker=DEFAULT, cliponaxis=False),
+            points(
+                "best" if len(spec.objectives) == 1 else "Pareto front",
+                best,
+                marker=BEST,
+                cliponaxis=False,
+            ),
         ],
         "layout": layout(x, objective_axis(metric)) | {"yaxis2": bottom},
     }

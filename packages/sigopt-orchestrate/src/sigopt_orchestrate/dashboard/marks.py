@@ -23,7 +23,13 @@ DEFAULT = {"symbol": "circle-open", "size": 14, "color": "var(--text)", "line": 
 FAILED = {"symbol": "x-thin", "size": 8, "line": {"width": 2, "color": "var(--failed)"}}
 LEGEND = {
     "showlegend": True,
-    "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+    "legend": {
+        "orientation": "h",
+        "x": 0,
+        "y": 1.02,
+        "yanchor": "bottom",
+        "itemsizing": "constant",
+    },
     "margin": {"l": 64, "r": 16, "t": 36, "b": 48},
 }
 _HOVER_LINES = 24
@@ -66,7 +72,7 @@ def dot(trials: Sequence[TrialRecord]) -> Figure:
 
 def objective_axis(metric: Metric) -> Figure:
     """Returns the axis of an objective, which says which way is better."""
-    return axis(f"{label(metric.name, 40)} ({metric.objective})")
+    return axis(f"{label(metric.name, 40)} ({metric.objective})") | {"automargin": True}
 
 
 def axis(title: str) -> Figure:
@@ -76,7 +82,6 @@ def axis(title: str) -> Figure:
         "gridcolor": "var(--grid)",
         "linecolor": "var(--grid)",
         "zerolinecolor": "var(--grid)",
-        "automargin": True,
     }
 
 

@@ -22,9 +22,14 @@
     for (const trace of data) {
       if (trace.customdata) trace.hovertext = trace.customdata.map((number) => hover[number]);
     }
+    if (data[0].type === "parcoords" && !document.createElement("canvas").getContext("webgl")) {
+      plot.textContent = "This plot needs WebGL, which this browser does not offer.";
+      return;
+    }
     layout.font.family = getComputedStyle(document.body).fontFamily;
     if (touch) layout.dragmode = false; // else a finger on a plot could not scroll the page
-    const toolbar = !plot.closest(".slices") && [["toImage", "zoom2d", "pan2d", "resetScale2d"]];
+    const wide = matchMedia("(min-width: 821px)").matches && !plot.closest(".slices, .scroll");
+    const toolbar = wide && [["toImage", "zoom2d", "pan2d", "resetScale2d"]];
     Plotly.react(plot, data, layout, {
       responsive: true,
       displaylogo: false,

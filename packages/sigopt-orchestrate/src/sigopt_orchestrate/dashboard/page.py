@@ -12,7 +12,7 @@ from pathlib import Path
 from string import Template
 
 from sigopt_orchestrate.dashboard.analysis import comparable
-from sigopt_orchestrate.dashboard.figures import front, parallel, progress, slice_of
+from sigopt_orchestrate.dashboard.figures import MOST_LINES, front, parallel, progress, slice_of
 from sigopt_orchestrate.dashboard.marks import Figure, hover
 from sigopt_orchestrate.dashboard.markup import Markup, element, join
 from sigopt_orchestrate.dashboard.summary import facts, heading, headlines
@@ -82,17 +82,7 @@ def _plots(
         look = {"class_": "plot"} | attributes
         return element("div", id=name, role="img", aria_label=says, **look)
 
-    sections = [
-        element(
-            "section",
-            element("h2", f"Best {metric.name} so far"),
-            place(
-                progress(spec, metric, trials), f"{metric.name} of every trial and the best so far"
-            ),
-            class_="card",
-        )
-        for metric in spec.objectives
-    ]
+    sections: list[Markup] = []
     if len(spec.objectives) == 2:
         names = " and ".join(metric.name for metric in spec.objectives)
         sections.append(
@@ -103,10 +93,24 @@ def _plots(
                 class_="card",
             )
         )
+    sections += [
+        element(
+            "section",
+            element("h2", f"Best {metric.name} so far"),
+            place(
+                progress(spec, metric, trials), f"{metric.name} of every trial and the best so far"
+            ),
+            class_="card",
+        )
+        for metric in spec.objectives
+    ]
     width = f"--width: {90 * (len(spec.parameters) + len(spec.objectives))}px"
     says = "One line a completed trial through every parameter and objective"
     lines = place(parallel(spec, trials), says, class_="plot parallel", style=width)
-    note = f"Stronger colour is better {spec.objectives[0].name}. Drag along an axis to select."
+    note = f"Stronger blue is better {spec.objectives[0].name}, orange the best."
+    if len(comparable(spec, trials)) > MOST_LINES:
+        note += f" An even sample of at most {MOST_LINES} trials and the best."
+    note += " Drag along an axis to select."
     sections.append(
         element(
             "section",

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from sigopt_orchestrate.spec import CategoricalParameter, Parameter, Value
+from sigopt_orchestrate.spec import CategoricalParameter, IntParameter, Parameter, Value
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,9 @@ def scale(parameter: Parameter) -> Scale:
     if parameter.transformation == "log":
         ticks = tuple((math.log10(value), f"{value:g}") for value in log_ticks(low, high))
         return Scale(math.log10(low), math.log10(high), log=True, categories=(), ticks=ticks)
-    return Scale(float(low), float(high), log=False, categories=(), ticks=())
+    few = isinstance(parameter, IntParameter) and high - low <= 10
+    whole = tuple((float(v), str(v)) for v in range(int(low), int(high) + 1)) if few else ()
+    return Scale(float(low), float(high), log=False, categories=(), ticks=whole)
 
 
 def log_ticks(low: float, high: float) -> list[float]:

@@ -18,7 +18,7 @@ def verdict(spec: Experiment, trials: Sequence[TrialRecord]) -> Markup:
     """Returns the best configuration, or the Pareto front, beside the defaults."""
     best, reference = best_trials(spec, trials), default_trial(trials)
     if not best:
-        return element("section", element("h2", "No result yet"), *_why(trials), class_="card")
+        return element("section", element("h2", "No result"), *_why(trials), class_="card")
     title = "Best configuration" if len(spec.objectives) == 1 else "Pareto front"
     columns = [(_link(trial), trial) for trial in best]
     if reference is not None and reference not in best:
