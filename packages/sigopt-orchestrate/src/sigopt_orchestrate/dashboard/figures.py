@@ -30,17 +30,17 @@ from sigopt_orchestrate.spec import Experiment, Metric, Parameter
 from sigopt_orchestrate.store.records import TrialRecord
 
 MOST_LINES = 300
+"""How many trials parallel coordinates show beside the best."""
 
 
 def progress(spec: Experiment, metric: Metric, trials: Sequence[TrialRecord]) -> Figure:
     """Returns every trial's `metric` in the order of the trials, and the best so far as a step."""
-    series = best_so_far(metric, trials)
     step = {
         "type": "scatter",
         "mode": "lines",
         "name": "best so far",
         "x": [trial.number for trial in trials],
-        "y": series,
+        "y": best_so_far(metric, trials),
         "line": {"shape": "hv", "width": 2.5, "color": "var(--best)"},
         "hoverinfo": "skip",
     }
@@ -110,8 +110,8 @@ def parallel(spec: Experiment, trials: Sequence[TrialRecord]) -> Figure:
     """Returns one line a completed trial through every parameter and objective.
 
     Lines are coloured by their rank in the first objective, so that one outlier does not take the
-    whole colour scale, and `best_trials` apart. Of many trials an even sample of the ranks is drawn,
-    with `best_trials` always: more lines than `MOST_LINES` would cover each other.
+    whole colour scale, and `best_trials` apart. Of many trials an even sample of the ranks
+    is drawn, and all `best_trials`: thousands of lines would only cover each other.
     """
     objective, best = spec.objectives[0], best_trials(spec, trials)
     chosen = {trial.number for trial in best}
@@ -120,24 +120,14 @@ def parallel(spec: Experiment, trials: Sequence[TrialRecord]) -> Figure:
     lines = [*others[:: math.ceil(len(others) / MOST_LINES) or 1], *best]
     dimensions = []
     for parameter in spec.parameters:
-        places = scale(parameter)
-        dimensions.append(
-            {
-                "label": label(parameter.name, 18),
-                "values": [places.position(t.assignments[parameter.name]) for t in lines],
-                "range": [places.low, places.high],
-            }
-        )
-        if places.ticks:
-            dimensions[-1]["tickvals"] = [tick for tick, _ in places.ticks]
-            dimensions[-1]["ticktext"] = [label(text, 14) for _, text in places.ticks]
+        at = scale(parameter)
+        values = [at.position(trial.assignments[parameter.name]) for trial in lines]
+        dimensions.append(_dimension(parameter.name, values, (at.low, at.high), at.ticks))
     for metric in spec.objectives:
-        values = [objective_value(metric, t) or 0.0 for t in lines]
+        values = [objective_value(metric, trial) or 0.0 for trial in lines]
         low, high = min(values), max(values)
         room = 0.0 if low < high else abs(low) / 10 or 1.0
-        dimensions.append(
-            {"label": label(metric.name, 18), "values": values, "range": [low - room, high + room]}
-        )
+        dimensions.append(_dimension(metric.name, values, (low - room, high + room)))
     ranks = [1.0 if t.number in chosen else 0.9 * i / len(lines) for i, t in enumerate(lines)]
     colours = [[0.3 * i, f"var(--scale-{i})"] for i in range(4)]
     colours += [[0.95, "var(--scale-3)"], [0.95, "var(--best)"], [1, "var(--best)"]]
@@ -147,6 +137,20 @@ def parallel(spec: Experiment, trials: Sequence[TrialRecord]) -> Figure:
     fonts = {"labelfont": text, "tickfont": text, "rangefont": text | {"size": 10}}
     margin = {"margin": {"l": 56, "r": 40, "t": 56, "b": 28}}
     return {"data": [trace | fonts], "layout": layout({}, {}) | margin}
+
+
+def _dimension(
+    name: str,
+    values: list[float],
+    ends: tuple[float, float],
+    ticks: tuple[tuple[float, str], ...] = (),
+) -> Figure:
+    """One axis of the parallel coordinates, with plotly's choice of ticks where none are given."""
+    dimension = {"label": label(name, 18), "values": values, "range": list(ends)}
+    if ticks:
+        dimension["tickvals"] = [position for position, _ in ticks]
+        dimension["ticktext"] = [label(text, 14) for _, text in ticks]
+    return dimension
 
 
 def _against(
@@ -167,6 +171,7 @@ def _against(
 
     failed = [trial for trial in trials if trial.state is TrialState.FAILED]
     crosses = scatter("failed", failed, map(place, failed), [0] * len(failed), marker=FAILED)
+    name = "best" if len(spec.objectives) == 1 else "Pareto front"
     # An axis of its own keeps the crosses at the bottom whatever the first one is zoomed to.
     bottom = {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True}
     return {
@@ -174,12 +179,7 @@ def _against(
             points("trial", trials, marker=dot(trials)),
             crosses | {"yaxis": "y2", "cliponaxis": False},
             points("defaults", [reference] if reference else [], marker=DEFAULT, cliponaxis=False),
-            points(
-                "best" if len(spec.objectives) == 1 else "Pareto front",
-                best,
-                marker=BEST,
-                cliponaxis=False,
-            ),
+            points(name, best, marker=BEST, cliponaxis=False),
         ],
         "layout": layout(x, objective_axis(metric)) | {"yaxis2": bottom},
     }

@@ -28,7 +28,7 @@
     }
     layout.font.family = getComputedStyle(document.body).fontFamily;
     if (touch) layout.dragmode = false; // else a finger on a plot could not scroll the page
-    const wide = matchMedia("(min-width: 821px)").matches && !plot.closest(".slices, .scroll");
+    const wide = matchMedia("(min-width: 821px)").matches && !plot.closest(".slices, .parallel");
     const toolbar = wide && [["toImage", "zoom2d", "pan2d", "resetScale2d"]];
     Plotly.react(plot, data, layout, {
       responsive: true,
