@@ -25,6 +25,7 @@ from sigopt_orchestrate.dashboard.marks import (
     scatter,
 )
 from sigopt_orchestrate.dashboard.scales import scale
+from sigopt_orchestrate.dashboard.wording import shorten
 from sigopt_orchestrate.lifecycle import TrialState
 from sigopt_orchestrate.spec import Experiment, Metric, Parameter
 from sigopt_orchestrate.store.records import TrialRecord
@@ -135,7 +136,7 @@ def parallel(spec: Experiment, trials: Sequence[TrialRecord]) -> Figure:
     trace = {"type": "parcoords", "dimensions": dimensions, "line": line}
     text: Figure = {"color": "var(--text)"}
     fonts = {"labelfont": text, "tickfont": text, "rangefont": text | {"size": 10}}
-    margin = {"margin": {"l": 56, "r": 40, "t": 56, "b": 28}}
+    margin = {"margin": {"l": 64, "r": 64, "t": 56, "b": 28}}
     return {"data": [trace | fonts], "layout": layout({}, {}) | margin}
 
 
@@ -149,7 +150,8 @@ def _dimension(
     dimension = {"label": label(name, 18), "values": values, "range": list(ends)}
     if ticks:
         dimension["tickvals"] = [position for position, _ in ticks]
-        dimension["ticktext"] = [label(text, 14) for _, text in ticks]
+        # These alone plotly takes as plain text; escaped they would show their entities.
+        dimension["ticktext"] = [shorten(text, 14) for _, text in ticks]
     return dimension
 
 

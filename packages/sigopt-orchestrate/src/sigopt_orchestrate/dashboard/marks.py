@@ -72,7 +72,7 @@ def dot(trials: Sequence[TrialRecord]) -> Figure:
 
 def objective_axis(metric: Metric) -> Figure:
     """Returns the axis of an objective, which says which way is better."""
-    return axis(f"{label(metric.name, 40)} ({metric.objective})") | {"automargin": True}
+    return axis(f"{label(metric.name, 24)} ({metric.objective})") | {"automargin": True}
 
 
 def axis(title: str) -> Figure:
