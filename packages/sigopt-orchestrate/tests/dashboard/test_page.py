@@ -115,7 +115,7 @@ def test_without_a_completed_trial_the_page_says_why_and_draws_nothing(
     failed = [make_trial(spec, n) for n in (1, 2)]
     page = render(make_experiment(spec, state=ExperimentState.FAILED, reason="gave up"), failed)
     assert "gave up" in page.text
-    assert "the command exited with status 1 (2 trials)" in page.text
+    assert "the command exited with status 1 (2 of 2)" in page.text
     assert page.data["figures"] == {}
     running = replace(make_trial(spec, 1), state=TrialState.RUNNING, ended_at=None)
     assert "No trial has ended so far." in render(make_experiment(spec), [running]).text

@@ -23,10 +23,11 @@ def verdict(spec: Experiment, trials: Sequence[TrialRecord]) -> Markup:
     columns = [(_link(trial), trial) for trial in best]
     if reference is not None and reference not in best:
         columns.append((join("defaults (", _link(reference), ")"), reference))
+    table = _side_by_side if len(best) == 1 else _listed
     return element(
         "section",
         element("h2", title),
-        _configurations(spec, columns) if len(best) == 1 else _front(spec, columns),
+        _scrolling(table(spec, columns), title),
         class_="card",
     )
 
@@ -66,8 +67,8 @@ def _row(spec: Experiment, trial: TrialRecord, *, best: bool) -> Markup:
     )
 
 
-def _configurations(spec: Experiment, columns: list[tuple[Markup, TrialRecord]]) -> Markup:
-    """A few trials side by side, a row for each metric and parameter."""
+def _side_by_side(spec: Experiment, columns: list[tuple[Markup, TrialRecord]]) -> Markup:
+    """A few trials, a row for each metric and parameter."""
     rows = [
         element(
             "tr",
@@ -87,22 +88,20 @@ def _configurations(spec: Experiment, columns: list[tuple[Markup, TrialRecord]])
     ]
     head = (element("th", title, scope="col") for title, _ in columns)
     head_row = element("tr", element("td"), *head)
-    table = element("table", element("thead", head_row), element("tbody", *rows))
-    return _scrolling(table, "The best configuration")
+    return element("table", element("thead", head_row), element("tbody", *rows))
 
 
-def _front(spec: Experiment, columns: list[tuple[Markup, TrialRecord]]) -> Markup:
-    """Trials one below the other, with their objectives and parameters."""
+def _listed(spec: Experiment, trials: list[tuple[Markup, TrialRecord]]) -> Markup:
+    """Any number of trials, a column for each objective and parameter."""
     names = [metric.name for metric in spec.objectives] + [p.name for p in spec.parameters]
     head = (element("th", name, scope="col") for name in ("trial", *names))
     rows = []
-    for title, trial in columns:
+    for title, trial in trials:
         values: list[Value | None] = [objective_value(metric, trial) for metric in spec.objectives]
         values += [trial.assignments.get(parameter.name) for parameter in spec.parameters]
         cells = (element("td", _data(value)) for value in values)
         rows.append(element("tr", element("th", title, scope="row"), *cells))
-    table = element("table", element("thead", element("tr", *head)), element("tbody", *rows))
-    return _scrolling(table, "The Pareto front")
+    return element("table", element("thead", element("tr", *head)), element("tbody", *rows))
 
 
 def _why(trials: Sequence[TrialRecord]) -> list[Markup]:
@@ -112,7 +111,8 @@ def _why(trials: Sequence[TrialRecord]) -> list[Markup]:
     reasons = failure_reasons(trials)
     if not reasons:
         return [element("p", "No trial has ended so far.")]
-    items = [element("li", f"{reason} ({count} trials)") for reason, count in reasons[:5]]
+    failed = sum(count for _, count in reasons)
+    items = [element("li", f"{reason} ({count} of {failed})") for reason, count in reasons[:5]]
     return [element("p", "No trial is completed. Trials failed for:"), element("ul", *items)]
 
 
