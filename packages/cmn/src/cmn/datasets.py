@@ -55,7 +55,9 @@ def load_dataset(data: str, min_rating: float | None = None) -> Dataset:
         return movielens_small(MOVIELENS_MIN_RATING if min_rating is None else min_rating)
     if data == "citeulike-a":
         if min_rating is not None:
-            raise DataError(f"min_rating is {min_rating} but citeulike-a has no ratings; leave it out")
+            raise DataError(
+                f"min_rating is {min_rating} but citeulike-a has no ratings; leave it out"
+            )
         return citeulike_a()
     if not Path(data).suffix:
         raise DataError(
@@ -102,9 +104,19 @@ def citeulike_a() -> Dataset:
         users = np.fromiter(held_out, np.int64, len(held_out))
         items = np.array([positive for positive, _ in held_out.values()], np.int64)
         negatives = np.array([rivals for _, rivals in held_out.values()], np.int64)
-    except (KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        EOFError,
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+    ) as error:
         raise DataError(f"{str(path)!r} is not the reference's archive: {error}") from error
-    shape = (1 + max(pairs[:, 0].max(), users.max()), 1 + max(pairs[:, 1].max(), items.max(), negatives.max()))
+    shape = (
+        1 + max(pairs[:, 0].max(), users.max()),
+        1 + max(pairs[:, 1].max(), items.max(), negatives.max()),
+    )
     ones = np.ones(len(pairs), np.float32)
     matrix = binary_csr(sparse.csr_array((ones, (pairs[:, 0], pairs[:, 1])), shape))
     interactions = Interactions(matrix, np.arange(shape[0]), np.arange(shape[1]))
@@ -136,7 +148,11 @@ def _read_reference_npz(path: Path) -> tuple[NDArray[np.int64], dict[int, tuple[
         pairs = np.load(io.BytesIO(archive.read("train_data.npy")), allow_pickle=False)
         member = io.BytesIO(archive.read("test_data.npy"))
     version = np.lib.format.read_magic(member)
-    reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    reader = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
     reader(member)
     held_out = _PlainUnpickler(member, encoding="latin1").load()
     return pairs.astype(np.int64), held_out.item()

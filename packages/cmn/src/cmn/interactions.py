@@ -132,7 +132,9 @@ def from_pairs(
         )
     for field, labels in (("users", user_labels), ("items", item_labels)):
         if np.issubdtype(labels.dtype, np.floating) and not np.isfinite(labels).all():
-            raise InteractionsError(f"{field} has ids that are NaN or infinite; every row needs an id")
+            raise InteractionsError(
+                f"{field} has ids that are NaN or infinite; every row needs an id"
+            )
     if ratings is None:
         if min_rating is not None:
             raise InteractionsError(
@@ -154,7 +156,9 @@ def from_pairs(
     item_ids, columns = np.unique(item_labels, return_inverse=True)
     shape = (user_ids.size, item_ids.size)
     ones = np.ones(rows.size, dtype=np.float32)
-    return Interactions(binary_csr(sparse.csr_array((ones, (rows, columns)), shape)), user_ids, item_ids)
+    return Interactions(
+        binary_csr(sparse.csr_array((ones, (rows, columns)), shape)), user_ids, item_ids
+    )
 
 
 def check_indices(field: str, indices: ArrayLike, size: int) -> NDArray[np.int64]:
