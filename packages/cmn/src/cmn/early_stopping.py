@@ -38,6 +38,7 @@ class Epoch:
 
 def train_until_best(
     module: nn.Module,
+    *,
     phase: str,
     epochs: int,
     patience: int,

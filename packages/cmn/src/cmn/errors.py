@@ -1,4 +1,4 @@
-"""Errors that users of the package can meet; every message names the field, the value, what is allowed."""
+"""Errors that users can meet; a message names the field, its value and what is allowed."""
 
 
 class CMNError(Exception):
@@ -6,7 +6,7 @@ class CMNError(Exception):
 
 
 class InteractionsError(CMNError, ValueError):
-    """Interactions that cannot be learnt from: wrong shape, NaN, negative, empty, ids out of range."""
+    """Interactions of a wrong shape, with NaN, negative or out of range values, or none at all."""
 
 
 class ParameterError(CMNError, ValueError):

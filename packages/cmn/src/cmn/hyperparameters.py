@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from cmn.errors import ParameterError
@@ -43,7 +43,6 @@ class Hyperparameters:
         30, 0, "most epochs of the matrix factorisation that starts M and E"
     )
     pretrain_rate: float = _setting(5e-3, 0, "Adam's step of the factorisation", above=True)
-    pretrain_l2: float = _setting(1e-3, 0, "penalty on the factors of each drawn triple")
     exclude_self: bool = field(
         default=False, metadata={"meaning": "strike a user out of the neighbourhoods it attends to"}
     )
@@ -68,6 +67,6 @@ class Hyperparameters:
                 bound = f"above {low}" if above else f"at least {low}"
                 raise ParameterError(f"{setting.name} is {value}; {bound}{at_most} is allowed")
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002  sklearn's
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002  scikit-learn asks it
         """Returns the settings by name."""
         return {setting.name: getattr(self, setting.name) for setting in fields(Hyperparameters)}

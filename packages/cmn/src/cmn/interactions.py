@@ -47,7 +47,7 @@ class HeldOut:
     negatives: NDArray[np.int64] | None = None
 
 
-def binary_csr(matrix: object) -> sparse.csr_array:
+def binary_csr(matrix: Any) -> sparse.csr_array:
     """Returns a sparse matrix as sorted, duplicate-free float32 CSR whose stored values are all 1.
 
     Explicit zeros are no interactions and are dropped.
@@ -58,7 +58,7 @@ def binary_csr(matrix: object) -> sparse.csr_array:
     Raises:
         InteractionsError: not sparse, not two-dimensional, NaN, negative, or without interactions.
     """
-    if not sparse.issparse(matrix):
+    if not isinstance(matrix, sparse.sparray | sparse.spmatrix):
         kind = type(matrix).__name__
         raise InteractionsError(
             f"interactions is a {kind}; a scipy.sparse array of shape (users, items) is needed"

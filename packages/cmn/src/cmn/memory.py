@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def attention(query: Tensor, memory: Tensor, neighbours: Ragged) -> Tensor:
-    """Returns p_uiv = softmax over v in N(i) of q_uiv = z_ui . m_v ("attention logit", "attention").
+    """Returns p_uiv = softmax over v in N(i) of q_uiv = z_ui . m_v ("attention").
 
     Args:
         query: z, (B, d); in hop 1 it is m_u + e_i.

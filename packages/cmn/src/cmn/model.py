@@ -63,7 +63,7 @@ class CMNNetwork(nn.Module):
 
     def layers(self) -> list[nn.Linear]:
         """Returns the hop layers W^h, b^h for h = 2..H, then the output layer [U; W], b."""
-        return [*self.hop_layers, self.output_layer]  # type: ignore[list-item]
+        return [*self.hop_layers, self.output_layer]
 
     @torch.no_grad()
     def start_from(self, user_factors: Tensor, item_factors: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Model files: a folder of config.json and one npz of plain arrays, replaced as a whole or not at all."""
+"""Model files: a folder with config.json and one npz of plain arrays, replaced as a whole."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import os
 import tempfile
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +16,6 @@ import numpy as np
 from cmn.errors import ModelFileError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
 FORMAT = 1
@@ -27,15 +26,16 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Writes a file so that a reader sees the old content or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    draft = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        draft.chmod(0o644)
+        draft.replace(path)
     except BaseException:
-        os.unlink(name)
+        draft.unlink()
         raise
 
 
@@ -69,7 +69,7 @@ def load_model(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             raise ModelFileError(
                 f"model {str(folder)!r} is not of format {FORMAT}, the only one this version reads"
             )
-        content = (folder / os.path.basename(config["weights"])).read_bytes()
+        content = (folder / Path(config["weights"]).name).read_bytes()
         if hashlib.sha256(content).hexdigest() != config["sha256"]:
             raise ModelFileError(
                 f"model {str(folder)!r} is corrupt: its weights do not match its config"

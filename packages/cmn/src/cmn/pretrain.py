@@ -74,6 +74,7 @@ class GMFTrainer:
         self,
         gmf: GMF,
         sampler: NegativeSampler,
+        *,
         learning_rate: float,
         batch_size: int,
         negatives: int,
@@ -93,7 +94,7 @@ class GMFTrainer:
             scores = self._gmf(torch.from_numpy(users), items)
             loss = bpr_loss(scores[:, 0], scores[:, 1:])
             self._optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             self._optimizer.step()
             losses.append(loss.item())
         return float(np.mean(losses))

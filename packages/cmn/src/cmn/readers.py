@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import zipfile
 from itertools import chain, islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from cmn.interactions import Interactions, binary_csr, check_indices, from_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 USER_NAMES = ("user", "user_id", "userid")
 ITEM_NAMES = ("item", "item_id", "itemid")
@@ -39,9 +39,7 @@ def read_interactions(path: Path, min_rating: float | None = None) -> Interactio
     """
     readers = {".csv": _read_csv, ".parquet": _read_parquet, ".npz": _read_npz}
     if path.suffix not in readers:
-        raise DataError(
-            f"data is {str(path)!r}; a named set or a file ending in {', '.join(readers)} is allowed"
-        )
+        raise DataError(f"data file is {str(path)!r}; the endings {', '.join(readers)} are allowed")
     if not path.is_file():
         raise DataError(f"data file {str(path)!r} does not exist")
     try:
@@ -144,10 +142,11 @@ def _read_parquet(path: Path, min_rating: float | None) -> Interactions:
                 f"data file {str(path)!r} has {table.column(position).null_count} empty cells in"
                 f" column {table.column_names[position]}; none are allowed"
             )
-    user, item, rating = (
-        None if position is None else table.column(position).to_numpy() for position in positions
+    user, item, rating = positions
+    ratings = None if rating is None else table.column(rating).to_numpy()
+    return from_pairs(
+        table.column(user).to_numpy(), table.column(item).to_numpy(), ratings, min_rating
     )
-    return from_pairs(user, item, rating, min_rating)
 
 
 def _read_npz(path: Path, min_rating: float | None) -> Interactions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -57,6 +57,7 @@ class CMN(Hyperparameters):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._network: CMNNetwork | None = None
+        self.notes_: dict[str, Any] = {}
 
     def fit(
         self,
@@ -91,27 +92,34 @@ class CMN(Hyperparameters):
         if self.pretrain_epochs > 0:
             gmf = GMF(*train.shape, self.embedding_dim, torch_generator)
             trainer = GMFTrainer(
-                gmf, sampler, self.pretrain_rate, self.batch_size, self.negatives, generator
+                gmf,
+                sampler,
+                learning_rate=self.pretrain_rate,
+                batch_size=self.batch_size,
+                negatives=self.negatives,
+                generator=generator,
             )
             train_until_best(
                 gmf,
-                "pretrain",
-                self.pretrain_epochs,
-                self.pretrain_epochs,
-                trainer.train_epoch,
-                lambda: evaluate(gmf, held_out, train),
-                report,
+                phase="pretrain",
+                epochs=self.pretrain_epochs,
+                patience=self.pretrain_epochs,
+                train_epoch=trainer.train_epoch,
+                validate=lambda: evaluate(gmf, held_out, train),
+                report=report,
             )
             network.start_from(gmf.user_factors, gmf.item_factors)
         self._install(network, train)
         best = train_until_best(
             network,
-            "train",
-            self.epochs,
-            self.patience,
-            NetworkTrainer(network, self._neighbourhoods, sampler, self, generator).train_epoch,
-            lambda: self.evaluate(held_out),
-            report,
+            phase="train",
+            epochs=self.epochs,
+            patience=self.patience,
+            train_epoch=NetworkTrainer(
+                network, self._neighbourhoods, sampler, self, generator
+            ).train_epoch,
+            validate=lambda: self.evaluate(held_out),
+            report=report,
         )
         self.best_epoch_, self.validation_metrics_ = best.number, best.metrics
         self.fit_seconds_ = time.perf_counter() - started
@@ -147,7 +155,7 @@ class CMN(Hyperparameters):
         self,
         users: ArrayLike,
         n: int = 10,
-        filter_seen: bool = True,  # noqa: FBT001, FBT002  as implicit's
+        filter_seen: bool = True,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Returns the best items of each user and their scores, best first, each (B, n).
 
@@ -221,15 +229,17 @@ class CMN(Hyperparameters):
         config, arrays = load_model(Path(folder))
         try:
             model = cls(**config["hyperparameters"])
-            shape = tuple(config["shape"])
-            network = CMNNetwork(*shape, model.embedding_dim, model.hops)
+            n_users, n_items = config["shape"]
+            network = CMNNetwork(n_users, n_items, model.embedding_dim, model.hops)
             weights = {
                 name: torch.from_numpy(arrays[f"network.{name}"]) for name in network.state_dict()
             }
             network.load_state_dict(weights)
             indices = arrays["train.indices"]
             ones = np.ones(indices.size, dtype=np.float32)
-            train = binary_csr(sparse.csr_array((ones, indices, arrays["train.indptr"]), shape))
+            train = binary_csr(
+                sparse.csr_array((ones, indices, arrays["train.indptr"]), (n_users, n_items))
+            )
             model._install(network, train)
             model.best_epoch_ = config["best_epoch"]
             model.validation_metrics_ = config["validation_metrics"]

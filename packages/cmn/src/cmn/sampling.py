@@ -1,4 +1,4 @@
-"""Sampling: negatives drawn uniformly from what a user has not interacted with, without rejection."""
+"""Sampling: negatives drawn uniformly from the items a user has not interacted with."""
 
 from __future__ import annotations
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -49,12 +49,12 @@ class CatalogueScorer:
         network = self._network
         d = network.user_memory.shape[1]
         user = network.user_memory[torch.from_numpy(users)]  # (B, d)
-        pairwise, projection = network.output_layer.weight.split(d, dim=1)  # U, W
+        pairwise, projection = torch.split(network.output_layer.weight, d, dim=1)  # U, W
         projected = network.external_memory @ projection.T  # rows W c_v
         scores = torch.empty(len(users), len(network.item_memory), dtype=user.dtype)
         for items, members in self._groups:
             width = len(users) * max(d, members.shape[1])
-            for part in torch.arange(len(items)).split(max(1, NUMBERS_AT_A_TIME // width)):
+            for part in torch.split(torch.arange(len(items)), max(1, NUMBERS_AT_A_TIME // width)):
                 item = network.item_memory[items[part], None]  # (n, 1, d)
                 read = self._last_read(user + item, members[part], projected)
                 hidden = torch.relu((user * item) @ pairwise.T + read + network.output_layer.bias)

@@ -68,8 +68,8 @@ class _Dots(Function):
         ctx.save_for_backward(a, c)
         ctx.ragged = ragged
         parts = zip(
-            ragged.segments.split(MEMBERS_AT_A_TIME),
-            ragged.members.split(MEMBERS_AT_A_TIME),
+            torch.split(ragged.segments, MEMBERS_AT_A_TIME),
+            torch.split(ragged.members, MEMBERS_AT_A_TIME),
             strict=True,
         )
         return torch.cat(
@@ -117,17 +117,17 @@ class _Scatter(Function):
 
 def dots(a: Tensor, c: Tensor, ragged: Ragged) -> Tensor:
     """Returns q_s = a_b(s) . c_v(s), (S,), for a (B, d) and c (P, d)."""
-    return _Dots.apply(a, c, ragged)
+    return _Dots.apply(a, c, ragged)  # type: ignore[no-untyped-call]
 
 
 def sums(weights: Tensor, c: Tensor, ragged: Ragged) -> Tensor:
     """Returns o_b, (B, d), for weights (S,) and c (P, d); an empty segment gives zeros."""
-    return _Sums.apply(weights, c, ragged)
+    return _Sums.apply(weights, c, ragged)  # type: ignore[no-untyped-call]
 
 
 def scatter(weights: Tensor, a: Tensor, ragged: Ragged, count: int) -> Tensor:
     """Returns g_v, (P, d), for weights (S,), a (B, d) and count P."""
-    return _Scatter.apply(weights, a, ragged, count)
+    return _Scatter.apply(weights, a, ragged, count)  # type: ignore[no-untyped-call]
 
 
 def segment_softmax(logits: Tensor, segments: Tensor, count: int) -> Tensor:

@@ -71,7 +71,7 @@ class NetworkTrainer:
         for users, positives, negatives in batches:
             loss = self.loss(users, np.column_stack([positives, negatives]))
             self._optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             self._optimizer.step()
             losses.append(loss.item())
         return float(np.mean(losses))
