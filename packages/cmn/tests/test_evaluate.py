@@ -69,9 +69,7 @@ def test_more_users_than_fit_a_batch_are_all_counted():
     n = 600
     table = np.zeros((n, 3))
     table[: n // 4, 2] = 1  # a quarter has its item first, the rest tie with two others
-    metrics = evaluate(
-        Fixed(table), held_out(range(n), [2] * n), sparse.csr_array((n, 3)), (1,)
-    )
+    metrics = evaluate(Fixed(table), held_out(range(n), [2] * n), sparse.csr_array((n, 3)), (1,))
     assert metrics["hr@1"] == pytest.approx(0.25 + 0.75 / 3)
 
 

@@ -47,9 +47,7 @@ def test_a_matrix_whose_column_numbers_are_out_of_range_is_refused():
         binary_csr(matrix)
 
 
-@given(
-    st.lists(st.tuples(st.sampled_from("abc"), st.integers(-5, 5)), min_size=1, max_size=30)
-)
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(-5, 5)), min_size=1, max_size=30))
 def test_pairs_survive_the_round_trip_through_rows_and_columns(pairs):
     data = from_pairs([user for user, _ in pairs], [item for _, item in pairs])
     rows, columns = data.matrix.nonzero()

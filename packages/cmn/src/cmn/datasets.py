@@ -131,15 +131,16 @@ class _PlainUnpickler(pickle.Unpickler):
             ("_codecs", "encode"),
             ("numpy", "dtype"),
             ("numpy", "ndarray"),
-            ("numpy.core.multiarray", "_reconstruct"),
-            ("numpy.core.multiarray", "scalar"),
+            ("numpy._core.multiarray", "_reconstruct"),
+            ("numpy._core.multiarray", "scalar"),
         }
     )
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
-        if (module_name, global_name) not in self._ALLOWED:
+        home = module_name.replace("numpy.core.", "numpy._core.")  # the name before numpy 2
+        if (home, global_name) not in self._ALLOWED:
             raise pickle.UnpicklingError(f"it wants to load {module_name}.{global_name}")
-        return super().find_class(module_name.replace("numpy.core", "numpy._core"), global_name)
+        return super().find_class(home, global_name)
 
 
 def _read_reference_npz(path: Path) -> tuple[NDArray[np.int64], dict[int, tuple[int, list[int]]]]:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
+SPARSE: Any = (sparse.sparray, sparse.spmatrix)
+
+
 @dataclass(frozen=True)
 class Interactions:
     """A P x Q binary matrix with the ids of its rows and columns.
@@ -47,18 +50,19 @@ class HeldOut:
     negatives: NDArray[np.int64] | None = None
 
 
-def binary_csr(matrix: Any) -> sparse.csr_array:
+def binary_csr(matrix: Any, min_rating: float | None = None) -> sparse.csr_array:
     """Returns a sparse matrix as sorted, duplicate-free float32 CSR whose stored values are all 1.
 
     Explicit zeros are no interactions and are dropped.
 
     Args:
         matrix: any scipy sparse array or matrix of shape (P, Q), values finite and not negative.
+        min_rating: keep only values of at least this.
 
     Raises:
         InteractionsError: not sparse, not two-dimensional, NaN, negative, or without interactions.
     """
-    if not isinstance(matrix, sparse.sparray | sparse.spmatrix):
+    if not isinstance(matrix, SPARSE):
         kind = type(matrix).__name__
         raise InteractionsError(
             f"interactions is a {kind}; a scipy.sparse array of shape (users, items) is needed"
@@ -76,6 +80,8 @@ def binary_csr(matrix: Any) -> sparse.csr_array:
             f"interactions is not a valid CSR matrix of shape {csr.shape}: {error}"
         ) from error
     csr.sum_duplicates()
+    if min_rating is not None:
+        csr.data[csr.data < min_rating] = 0
     csr.eliminate_zeros()
     if csr.nnz == 0:
         raise InteractionsError(

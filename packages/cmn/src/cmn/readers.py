@@ -27,7 +27,8 @@ def read_interactions(path: Path, min_rating: float | None = None) -> Interactio
 
     - `.csv`: columns user, item and perhaps rating by name, else the first two (three) columns.
     - `.parquet`: columns user, item and perhaps rating by name.
-    - `.npz`: a matrix by `scipy.sparse.save_npz`, or arrays user, item and perhaps rating, shape.
+    - `.npz`: a matrix by `scipy.sparse.save_npz`, or arrays user, item and perhaps rating; with an
+      array shape, too, ids have to lie within it.
 
     Args:
         path: the file.
@@ -159,22 +160,15 @@ def _read_npz(path: Path, min_rating: float | None) -> Interactions:
             f" {error}"
         ) from error
     if "format" in arrays:
-        matrix = sparse.csr_array(sparse.load_npz(path))
-        users, items = matrix.nonzero() if min_rating is None else (matrix >= min_rating).nonzero()
-        shape = matrix.shape
-        binary_csr(matrix)
-    elif {"user", "item"} <= arrays.keys():
-        users, items = arrays["user"], arrays["item"]
-        if "shape" not in arrays:
-            return from_pairs(users, items, arrays.get("rating"), min_rating)
-        shape = tuple(arrays["shape"])
-    else:
+        matrix = binary_csr(sparse.load_npz(path), min_rating)
+        return Interactions(matrix, *(np.arange(size) for size in matrix.shape))
+    if not {"user", "item"} <= arrays.keys():
         raise DataError(
             f"data file {str(path)!r} holds the arrays {', '.join(sorted(arrays))};"
             " a matrix by scipy.sparse.save_npz or the arrays user and item are needed"
         )
-    rows = check_indices("user", users, shape[0])
-    columns = check_indices("item", items, shape[1])
-    ones = np.ones(rows.size, dtype=np.float32)
-    matrix = binary_csr(sparse.csr_array((ones, (rows, columns)), shape))
-    return Interactions(matrix, np.arange(shape[0]), np.arange(shape[1]))
+    users, items = arrays["user"], arrays["item"]
+    if "shape" in arrays:
+        users = check_indices("user", users, arrays["shape"][0])
+        items = check_indices("item", items, arrays["shape"][1])
+    return from_pairs(users, items, arrays.get("rating"), min_rating)

@@ -57,7 +57,9 @@ class CatalogueScorer:
             for part in torch.split(torch.arange(len(items)), max(1, NUMBERS_AT_A_TIME // width)):
                 item = network.item_memory[items[part], None]  # (n, 1, d)
                 read = self._last_read(user + item, members[part], projected)
-                hidden = torch.relu((user * item) @ pairwise.T + read + network.output_layer.bias)
+                hidden = (
+                    ((user * item) @ pairwise.T).add_(read).add_(network.output_layer.bias).relu_()
+                )
                 scores[:, items[part]] = (hidden @ network.output_weight).T
         return scores.numpy()
 
@@ -69,5 +71,5 @@ class CatalogueScorer:
         keys = network.user_memory[members].transpose(1, 2)  # (n, d, L)
         for layer in network.hop_layers:
             weights = torch.softmax(query @ keys, dim=-1)  # (n, B, L)
-            query = torch.relu(layer(query) + weights @ network.external_memory[members])
+            query = layer(query).add_(weights @ network.external_memory[members]).relu_()
         return torch.softmax(query @ keys, dim=-1) @ projected[members]
