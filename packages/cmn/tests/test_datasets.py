@@ -1,7 +1,6 @@
 """The named sets, where they can be had, and what is said where they cannot."""
 
 import os
-import pickle
 import sys
 import zipfile
 
@@ -63,9 +62,8 @@ class Hostile:
 def test_a_pickle_that_wants_to_run_something_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("CMN_DATA", str(tmp_path))
     reference_file(tmp_path / "citeulike-a", {0: Hostile()})
-    with pytest.raises(DataError, match="wants to load (posix|os|nt)"):
+    with pytest.raises(DataError, match=r"wants to load (posix|os|nt)\."):
         load_dataset("citeulike-a")
-    assert pickle.loads(pickle.dumps({})) == {}
 
 
 def test_a_truncated_archive_is_refused(tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from cmn.baselines.popularity import Popularity
-from cmn.evaluate import evaluate
+from cmn.evaluation import evaluate
 from cmn.pretrain import GMF, GMFTrainer
 from cmn.sampling import NegativeSampler
 from cmn.splits import leave_one_out

@@ -111,7 +111,7 @@ def test_npz_holds_a_sparse_matrix_or_arrays(tmp_path):
 def test_bad_npz_is_refused(tmp_path):
     path = tmp_path / "a.npz"
     np.savez(path, user=[0, 9], item=[1, 1], shape=[2, 2])
-    with pytest.raises(InteractionsError, match="user has 1 ids out of range.*0 to 1 are allowed"):
+    with pytest.raises(InteractionsError, match=r"user has 1 ids out of range.*0 to 1 are allowed"):
         read_interactions(path)
     np.savez(path, x=[0])
     with pytest.raises(DataError, match="holds the arrays x;"):

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from cmn.baselines.popularity import Popularity
 from cmn.errors import InteractionsError, ModelFileError, NotFittedError, ParameterError
-from cmn.evaluate import evaluate
+from cmn.evaluation import evaluate
 from cmn.recommender import CMN
 from cmn.splits import leave_one_out
 

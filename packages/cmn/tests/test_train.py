@@ -28,7 +28,9 @@ def test_memories_stand_still_while_warming_up_and_move_afterwards(blocks):
     network, trainer = trainer_of(blocks, warmup_epochs=1)
     start = {name: weight.detach().clone() for name, weight in network.named_parameters()}
     trainer.train_epoch(1)
-    still = {name for name, weight in network.named_parameters() if torch.equal(weight, start[name])}
+    still = {
+        name for name, weight in network.named_parameters() if torch.equal(weight, start[name])
+    }
     assert still == {"user_memory", "item_memory"}
     trainer.train_epoch(2)
     assert not torch.equal(network.user_memory, start["user_memory"])

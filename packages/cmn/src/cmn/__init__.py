@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cmn.baselines.popularity import Popularity
     from cmn.datasets import Dataset, load_dataset
     from cmn.errors import CMNError
-    from cmn.evaluate import evaluate
+    from cmn.evaluation import evaluate
     from cmn.interactions import HeldOut, Interactions, from_pairs
     from cmn.readers import read_interactions
     from cmn.recommender import CMN
@@ -44,7 +44,7 @@ _HOMES = {
     "ItemKNN": "cmn.baselines.item_knn",
     "Popularity": "cmn.baselines.popularity",
     "Split": "cmn.splits",
-    "evaluate": "cmn.evaluate",
+    "evaluate": "cmn.evaluation",
     "from_pairs": "cmn.interactions",
     "load_dataset": "cmn.datasets",
     "read_interactions": "cmn.readers",

@@ -140,7 +140,7 @@ def evaluate(
     """
     if (model is None) == (baseline is None):
         raise ParameterError("model and baseline are both or neither given; exactly one is needed")
-    from cmn.evaluate import evaluate as measure  # noqa: PLC0415  imports scipy
+    from cmn.evaluation import evaluate as measure  # noqa: PLC0415  imports scipy
 
     if model is not None:
         _use_threads(threads)

@@ -34,7 +34,9 @@ class Hyperparameters:
     memory_rate: float = _setting(
         0.2, 0, "step of user and item memories, as a share of learning_rate"
     )
-    l2: float = _setting(0.1, 0, "penalty on the weights of the layers (not on memories or biases)")
+    l2: float = _setting(
+        1e-3, 0, "penalty on the weights of the layers (not on memories or biases)"
+    )
     epochs: int = _setting(10, 1, "most epochs of the memory network")
     warmup_epochs: int = _setting(1, 0, "first epochs in which user and item memories stand still")
     patience: int = _setting(2, 1, "epochs without a better validation NDCG@10 before stopping")

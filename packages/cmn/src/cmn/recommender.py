@@ -13,7 +13,7 @@ from scipy import sparse
 
 from cmn.early_stopping import Epoch, train_until_best
 from cmn.errors import ModelFileError, NotFittedError, ParameterError
-from cmn.evaluate import evaluate
+from cmn.evaluation import evaluate
 from cmn.hyperparameters import Hyperparameters
 from cmn.interactions import HeldOut, binary_csr, check_indices
 from cmn.model import CMNNetwork
@@ -184,7 +184,7 @@ class CMN(Hyperparameters):
         return np.where(np.isfinite(best), items, -1), best
 
     def evaluate(self, held_out: HeldOut, seen: sparse.csr_array | None = None) -> dict[str, float]:
-        """Returns HR and NDCG at 5 and 10 of held-out items; see `cmn.evaluate.evaluate`.
+        """Returns HR and NDCG at 5 and 10 of held-out items; see `cmn.evaluate`.
 
         Args:
             held_out: one item for each of n users.

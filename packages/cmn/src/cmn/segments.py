@@ -145,6 +145,6 @@ def segment_softmax(logits: Tensor, segments: Tensor, count: int) -> Tensor:
     """
     peaks = logits.new_full((count,), -torch.inf)
     peaks = peaks.scatter_reduce(0, segments, logits.detach(), "amax")
-    powers = (logits - peaks[segments]).exp()
+    powers = (logits - peaks.index_select(0, segments)).exp()
     totals = powers.new_zeros(count).index_add(0, segments, powers)
-    return powers / totals[segments]
+    return powers / totals.index_select(0, segments)

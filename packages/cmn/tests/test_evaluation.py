@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from cmn.errors import TrainingDivergedError
-from cmn.evaluate import evaluate, hit_ratio, ndcg
+from cmn.evaluation import evaluate, hit_ratio, ndcg
 from cmn.interactions import HeldOut
 
 

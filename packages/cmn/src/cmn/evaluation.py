@@ -1,4 +1,4 @@
-"""Evaluate: HR@k and NDCG@k of held-out items, over the full catalogue and over published rivals.
+"""Evaluation: HR@k and NDCG@k of held-out items, over the full catalogue and over published rivals.
 
 Letters: B users in a batch, Q items, n held-out users, k negatives.
 """
