@@ -26,12 +26,12 @@ DATA_HELP = "movielens-small, citeulike-a, or a file: .csv, .parquet, .npz"
 
 
 class _Group(click.Group):
-    """Turns this package's errors into one sentence and exit status 2."""
+    """Turns this package's errors, and paths that cannot be written, into one sentence and exit 2."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except CMNError as error:
+        except (CMNError, OSError) as error:
             click.echo(f"Error: {error}", err=True)
             sys.exit(2)
 

@@ -34,17 +34,15 @@ class Hyperparameters:
     memory_rate: float = _setting(
         0.2, 0, "step of user and item memories, as a share of learning_rate"
     )
-    l2: float = _setting(
-        1e-3, 0, "penalty on the weights of the layers (not on memories or biases)"
-    )
-    epochs: int = _setting(10, 1, "most epochs of the memory network")
+    l2: float = _setting(1e-3, 0, "penalty on the layers' weights (not on memories or biases)")
+    epochs: int = _setting(5, 1, "most epochs of the memory network")
     warmup_epochs: int = _setting(1, 0, "first epochs in which user and item memories stand still")
     patience: int = _setting(2, 1, "epochs without a better validation NDCG@10 before stopping")
     batch_size: int = _setting(512, 1, "positives in a step")
     pretrain_epochs: int = _setting(
-        30, 0, "most epochs of the matrix factorisation that starts M and E"
+        20, 0, "most epochs of the matrix factorisation that starts M and E"
     )
-    pretrain_rate: float = _setting(5e-3, 0, "Adam's step of the factorisation", above=True)
+    pretrain_rate: float = _setting(2e-3, 0, "Adam's step of the factorisation", above=True)
     exclude_self: bool = field(
         default=False, metadata={"meaning": "strike a user out of the neighbourhoods it attends to"}
     )

@@ -74,7 +74,7 @@ class _Dots(Function):
         )
         return torch.cat(
             [
-                (a.index_select(0, segments) * c.index_select(0, members)).sum(1)
+                a.index_select(0, segments).mul_(c.index_select(0, members)).sum(1)
                 for segments, members in parts
             ]
         )

@@ -56,7 +56,8 @@ class NetworkTrainer:
             [
                 {"params": others, "lr": rate},
                 {"params": self._memories, "lr": rate * settings.memory_rate},
-            ]
+            ],
+            fused=True,
         )
 
     def train_epoch(self, number: int) -> float:
