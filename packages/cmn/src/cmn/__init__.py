@@ -1,1 +1,58 @@
-"""Collaborative Memory Network."""
+"""Collaborative Memory Network: latent factors joined with attention over neighbourhoods.
+
+Names are imported when first used, so that the command line's help needs no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cmn.baselines.item_knn import ItemKNN
+    from cmn.baselines.popularity import Popularity
+    from cmn.datasets import Dataset, load_dataset
+    from cmn.errors import CMNError
+    from cmn.evaluation import evaluate
+    from cmn.interactions import HeldOut, Interactions, from_pairs
+    from cmn.readers import read_interactions
+    from cmn.recommender import CMN
+    from cmn.splits import Split, split_dataset
+
+__all__ = [
+    "CMN",
+    "CMNError",
+    "Dataset",
+    "HeldOut",
+    "Interactions",
+    "ItemKNN",
+    "Popularity",
+    "Split",
+    "evaluate",
+    "from_pairs",
+    "load_dataset",
+    "read_interactions",
+    "split_dataset",
+]
+
+_HOMES = {
+    "CMN": "cmn.recommender",
+    "CMNError": "cmn.errors",
+    "Dataset": "cmn.datasets",
+    "HeldOut": "cmn.interactions",
+    "Interactions": "cmn.interactions",
+    "ItemKNN": "cmn.baselines.item_knn",
+    "Popularity": "cmn.baselines.popularity",
+    "Split": "cmn.splits",
+    "evaluate": "cmn.evaluation",
+    "from_pairs": "cmn.interactions",
+    "load_dataset": "cmn.datasets",
+    "read_interactions": "cmn.readers",
+    "split_dataset": "cmn.splits",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cmn' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

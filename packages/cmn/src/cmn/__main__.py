@@ -1,0 +1,5 @@
+"""Runs the command line as `python -m cmn`."""
+
+from cmn.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Baselines: simple peers with the estimator's interface."""

@@ -1,0 +1,126 @@
+"""The estimator: learns, repeats itself, recommends, survives saving, refuses nonsense."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from cmn.baselines.popularity import Popularity
+from cmn.errors import InteractionsError, ModelFileError, NotFittedError, ParameterError
+from cmn.evaluation import evaluate
+from cmn.recommender import CMN
+from cmn.splits import leave_one_out
+
+QUICK = {
+    "embedding_dim": 8,
+    "epochs": 4,
+    "pretrain_epochs": 10,
+    "pretrain_rate": 0.02,
+    "learning_rate": 0.005,
+    "batch_size": 64,
+    "l2": 1e-3,
+}
+
+
+@pytest.fixture
+def fitted(blocks):
+    return CMN(**QUICK).fit(blocks)
+
+
+def test_it_beats_popularity_on_data_with_groups(blocks):
+    train, test = leave_one_out(blocks, np.random.default_rng(5))
+    model = CMN(**QUICK).fit(train)
+    popularity = evaluate(Popularity().fit(train), test, train)
+    assert model.evaluate(test, seen=train)["ndcg@10"] > 1.3 * popularity["ndcg@10"]
+
+
+def test_one_seed_gives_one_model_and_another_seed_another(blocks, fitted):
+    users = [0, 30, 59]
+    again, other = CMN(**QUICK).fit(blocks), CMN(**QUICK, seed=1).fit(blocks)
+    np.testing.assert_array_equal(again.score(users), fitted.score(users))
+    assert not np.allclose(other.score(users), fitted.score(users))
+
+
+def test_validation_is_cut_off_the_training_data(blocks, fitted):
+    assert fitted.train_matrix.nnz == blocks.nnz - (np.diff(blocks.indptr) >= 2).sum()
+
+
+def test_given_validation_is_what_the_epoch_is_chosen_by(blocks):
+    train, validation = leave_one_out(blocks, np.random.default_rng(1))
+    epochs = []
+    model = CMN(**QUICK).fit(train, validation, epochs.append)
+    assert model.train_matrix.nnz == train.nnz
+    best = max((e for e in epochs if e.phase == "train"), key=lambda e: e.metrics["ndcg@10"])
+    assert (model.best_epoch_, model.validation_metrics_) == (best.number, best.metrics)
+    assert model.evaluate(validation) == pytest.approx(best.metrics)
+
+
+def test_recommendations_are_the_best_unseen_items_best_first(fitted):
+    users = np.array([3, 50])
+    ids, scores = fitted.recommend(users, n=4)
+    everything = fitted.score(users)
+    for row, user in enumerate(users):
+        unseen = fitted.train_matrix.toarray()[user] == 0
+        best = sorted(np.flatnonzero(unseen), key=lambda item: -everything[row, item])[:4]
+        assert ids[row].tolist() == best
+        np.testing.assert_array_equal(scores[row], everything[row, best])
+
+
+def test_seen_items_may_be_asked_for(fitted):
+    ids, _ = fitted.recommend([3], n=45, filter_seen=False)
+    assert sorted(ids[0]) == list(range(45))
+
+
+def test_a_user_without_enough_candidates_gets_minus_one(fitted):
+    ids, scores = fitted.recommend([3], n=45)
+    seen = np.diff(fitted.train_matrix.indptr)[3]
+    assert (ids[0] == -1).sum() == seen
+    assert np.isneginf(scores[0][ids[0] == -1]).all()
+
+
+def test_a_saved_model_scores_the_same(fitted, tmp_path):
+    fitted.save(tmp_path / "model", notes={"data": "blocks"})
+    loaded = CMN.load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.score([1, 2]), fitted.score([1, 2]))
+    assert loaded.get_params() == fitted.get_params()
+    assert loaded.notes_ == {"data": "blocks"}
+    assert loaded.best_epoch_ == fitted.best_epoch_
+
+
+def test_a_model_whose_config_contradicts_its_weights_is_refused(fitted, tmp_path):
+    fitted.save(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    for change in ({"shape": [2, 2]}, {"shape": 5}, {"hyperparameters": {"hops": 3}}):
+        (tmp_path / "config.json").write_text(json.dumps({**config, **change}))
+        with pytest.raises(ModelFileError, match="is corrupt"):
+            CMN.load(tmp_path)
+
+
+def test_pretraining_can_be_left_out(blocks):
+    model = CMN(**{**QUICK, "pretrain_epochs": 0, "epochs": 1}).fit(blocks)
+    assert np.isfinite(model.score([0])).all()
+
+
+def test_items_without_users_and_users_without_items_are_no_obstacle():
+    dense = np.random.default_rng(0).random((12, 10)) < 0.4
+    dense[:, 4] = False
+    dense[7] = False
+    model = CMN(**{**QUICK, "epochs": 1}).fit(sparse.csr_array(dense))
+    assert np.isfinite(model.score([7])).all()
+    assert model.recommend([7], n=10)[0].min() == 0
+
+
+def test_bad_arguments_are_refused(blocks, fitted):
+    with pytest.raises(NotFittedError, match="call fit"):
+        CMN().recommend([0])
+    with pytest.raises(InteractionsError, match="0 to 59 are allowed"):
+        fitted.recommend([60])
+    with pytest.raises(ParameterError, match="n is 0; 1 to 45 is allowed"):
+        fitted.recommend([0], n=0)
+    with pytest.raises(ParameterError, match="hops is 0"):
+        CMN(hops=0)
+    with pytest.raises(InteractionsError, match="NaN"):
+        CMN().fit(blocks * np.nan)
+    with pytest.raises(InteractionsError, match="0 interactions"):
+        CMN().fit(sparse.csr_array((4, 4)))
