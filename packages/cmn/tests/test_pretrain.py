@@ -5,6 +5,7 @@ import torch
 
 from cmn.baselines.popularity import Popularity
 from cmn.evaluation import evaluate
+from cmn.hyperparameters import Hyperparameters
 from cmn.pretrain import GMF, GMFTrainer
 from cmn.sampling import NegativeSampler
 from cmn.splits import leave_one_out
@@ -26,14 +27,8 @@ def test_scores_are_the_weighted_product_of_the_factors():
 def test_training_beats_popularity_on_data_with_groups(blocks):
     train, held_out = leave_one_out(blocks, np.random.default_rng(0))
     gmf = GMF(*train.shape, 8, torch.Generator().manual_seed(0))
-    trainer = GMFTrainer(
-        gmf,
-        NegativeSampler(train),
-        learning_rate=0.02,
-        batch_size=64,
-        negatives=4,
-        generator=np.random.default_rng(0),
-    )
+    settings = Hyperparameters(pretrain_rate=0.02, batch_size=64)
+    trainer = GMFTrainer(gmf, NegativeSampler(train), settings, np.random.default_rng(0))
     losses = [trainer.train_epoch(number) for number in range(15)]
     assert losses[-1] < losses[0]
     popularity = evaluate(Popularity().fit(train), held_out, train)

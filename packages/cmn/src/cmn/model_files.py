@@ -45,7 +45,7 @@ def save_model(folder: Path, config: dict[str, Any], arrays: dict[str, NDArray[A
     The arrays' file carries its digest in its name, and config.json, written last, names it.
     """
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # no array is named allow_pickle
     content = buffer.getvalue()
     digest = hashlib.sha256(content).hexdigest()
     weights = f"weights-{digest[:16]}.npz"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from cmn.hyperparameters import Hyperparameters
     from cmn.sampling import NegativeSampler
 
 FACTOR_SD = 0.01
@@ -64,9 +65,7 @@ class GMFTrainer:
     Args:
         gmf: what is trained.
         sampler: source of positives and negatives.
-        learning_rate: Adam's step.
-        batch_size: positives in a step.
-        negatives: k.
+        settings: rate, batch size, negatives.
         generator: source of order and negatives.
     """
 
@@ -74,21 +73,18 @@ class GMFTrainer:
         self,
         gmf: GMF,
         sampler: NegativeSampler,
-        *,
-        learning_rate: float,
-        batch_size: int,
-        negatives: int,
+        settings: Hyperparameters,
         generator: np.random.Generator,
     ) -> None:
-        self._gmf, self._sampler, self._generator = gmf, sampler, generator
-        self._batch_size, self._negatives = batch_size, negatives
-        self._optimizer = torch.optim.Adam(gmf.parameters(), lr=learning_rate, fused=True)
+        self._gmf, self._sampler = gmf, sampler
+        self._settings, self._generator = settings, generator
+        self._optimizer = torch.optim.Adam(gmf.parameters(), lr=settings.pretrain_rate, fused=True)
 
     def train_epoch(self, _number: int) -> float:
         """Runs once over all positives; returns the mean loss of the steps."""
         losses = []
         for users, positives, negatives in self._sampler.epoch(
-            self._batch_size, self._negatives, self._generator
+            self._settings.batch_size, self._settings.negatives, self._generator
         ):
             items = torch.from_numpy(np.column_stack([positives, negatives]))
             scores = self._gmf(torch.from_numpy(users), items)

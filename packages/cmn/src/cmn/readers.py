@@ -130,7 +130,8 @@ def _read_parquet(path: Path, min_rating: float | None) -> Interactions:
         from pyarrow import ArrowInvalid, parquet  # noqa: PLC0415  an optional dependency
     except ImportError as error:
         raise MissingDependencyError(
-            "reading parquet needs pyarrow; install it with: pip install 'cmn[parquet]'"
+            "reading parquet needs pyarrow, which the extra cmn[parquet] brings;"
+            " install it with: pip install pyarrow"
         ) from error
     try:
         table = parquet.read_table(path)
@@ -154,13 +155,14 @@ def _read_npz(path: Path, min_rating: float | None) -> Interactions:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = dict(archive)
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        matrix = sparse.load_npz(path) if "format" in arrays else None
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
             f"data file {str(path)!r} is not a plain npz archive (pickled objects are refused):"
             f" {error}"
         ) from error
-    if "format" in arrays:
-        matrix = binary_csr(sparse.load_npz(path), min_rating)
+    if matrix is not None:
+        matrix = binary_csr(matrix, min_rating)
         return Interactions(matrix, *(np.arange(size) for size in matrix.shape))
     if not {"user", "item"} <= arrays.keys():
         raise DataError(

@@ -87,48 +87,40 @@ class CMN(Hyperparameters):
         if validation is None:
             train, validation = leave_one_out(train, generator)
         held_out = validation
-        sampler = NegativeSampler(train)
+        sampler, neighbourhoods = NegativeSampler(train), Neighbourhoods(train)
         network = CMNNetwork(*train.shape, self.embedding_dim, self.hops, torch_generator)
         if self.pretrain_epochs > 0:
             gmf = GMF(*train.shape, self.embedding_dim, torch_generator)
-            trainer = GMFTrainer(
-                gmf,
-                sampler,
-                learning_rate=self.pretrain_rate,
-                batch_size=self.batch_size,
-                negatives=self.negatives,
-                generator=generator,
-            )
             train_until_best(
                 gmf,
                 phase="pretrain",
                 epochs=self.pretrain_epochs,
                 patience=self.pretrain_epochs,
-                train_epoch=trainer.train_epoch,
+                train_epoch=GMFTrainer(gmf, sampler, self, generator).train_epoch,
                 validate=lambda: evaluate(gmf, held_out, train),
                 report=report,
             )
             network.start_from(gmf.user_factors, gmf.item_factors)
-        self._install(network, train)
+        trainer = NetworkTrainer(network, neighbourhoods, sampler, self, generator)
+        scorer = CatalogueScorer(network, neighbourhoods)
         best = train_until_best(
             network,
             phase="train",
             epochs=self.epochs,
             patience=self.patience,
-            train_epoch=NetworkTrainer(
-                network, self._neighbourhoods, sampler, self, generator
-            ).train_epoch,
-            validate=lambda: self.evaluate(held_out),
+            train_epoch=trainer.train_epoch,
+            validate=lambda: evaluate(scorer, held_out, train),
             report=report,
         )
+        self._install(network, scorer, train)
         self.best_epoch_, self.validation_metrics_ = best.number, best.metrics
         self.fit_seconds_ = time.perf_counter() - started
         return self
 
-    def _install(self, network: CMNNetwork, train: sparse.csr_array) -> None:
-        self._network, self._train = network, train
-        self._neighbourhoods = Neighbourhoods(train)
-        self._scorer = CatalogueScorer(network, self._neighbourhoods)
+    def _install(
+        self, network: CMNNetwork, scorer: CatalogueScorer, train: sparse.csr_array
+    ) -> None:
+        self._network, self._scorer, self._train = network, scorer, train
 
     def _fitted(self) -> CMNNetwork:
         if self._network is None:
@@ -240,7 +232,7 @@ class CMN(Hyperparameters):
             train = binary_csr(
                 sparse.csr_array((ones, indices, arrays["train.indptr"]), (n_users, n_items))
             )
-            model._install(network, train)
+            model._install(network, CatalogueScorer(network, Neighbourhoods(train)), train)
             model.best_epoch_ = config["best_epoch"]
             model.validation_metrics_ = config["validation_metrics"]
             model.fit_seconds_ = config["fit_seconds"]
