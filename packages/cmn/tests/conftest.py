@@ -5,7 +5,6 @@ import pytest
 import torch
 from scipy import sparse
 
-
 torch.set_num_threads(1)  # the tensors are small, and a second thread only waits
 
 
