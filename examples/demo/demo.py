@@ -31,7 +31,8 @@ def call(*arguments: str) -> Any:
 
 def evaluate(split: str, *what: str) -> dict[str, float]:
     """Returns the full-ranking metrics of a model or a baseline on `validation` or `test`."""
-    metrics: dict[str, float] = call("cmn", "evaluate", "--data", DATA, "--split", split, *what)
+    given = ("--data", DATA, "--threads", "1", "--split", split)
+    metrics: dict[str, float] = call("cmn", "evaluate", *given, *what)
     return metrics
 
 

@@ -55,21 +55,29 @@ class CatalogueScorer:
         for items, members in self._groups:
             width = len(users) * max(d, members.shape[1])
             for part in torch.split(torch.arange(len(items)), max(1, NUMBERS_AT_A_TIME // width)):
-                item = network.item_memory[items[part], None]  # (n, 1, d)
-                read = self._last_read(user + item, members[part], projected)
-                hidden = (
-                    ((user * item) @ pairwise.T).add_(read).add_(network.output_layer.bias).relu_()
-                )
+                item = network.item_memory[items[part]]  # (n, d)
+                # U (m_u * e_i) as a product of m_u with U scaled by e_i: no (n, B, d) on the way
+                hidden = user @ (item[:, :, None] * pairwise.T)
+                hidden += self._last_read(user, item[:, None], members[part], projected)
+                hidden.add_(network.output_layer.bias).relu_()
                 scores[:, items[part]] = (hidden @ network.output_weight).T
         return scores.numpy()
 
-    def _last_read(self, query: Tensor, members: Tensor, projected: Tensor) -> Tensor:
-        """Returns W o^H, (n, B or 1, d), of queries z^0 (n, B, d) over members (n, L)."""
+    def _last_read(self, user: Tensor, item: Tensor, members: Tensor, projected: Tensor) -> Tensor:
+        """Returns W o^H, (n, B or 1, d), of users (B, d) and items (n, 1, d) over members (n, L).
+
+        Hop 1 is linear in z^0 = m_u + e_i, so it is computed for users and items apart.
+        """
         if members.shape[1] < 2:  # one member or none leaves attention no choice
             return projected[members].sum(1, keepdim=True)
         network = self._network
         keys = network.user_memory[members].transpose(1, 2)  # (n, d, L)
-        for layer in network.hop_layers:
-            weights = torch.softmax(query @ keys, dim=-1)  # (n, B, L)
-            query = layer(query).add_(weights @ network.external_memory[members]).relu_()
-        return torch.softmax(query @ keys, dim=-1) @ projected[members]
+        weights = torch.softmax((user @ keys).add_(item @ keys), dim=-1)  # (n, B, L)
+        for hop, layer in enumerate(network.hop_layers):
+            read = weights @ network.external_memory[members]
+            if hop == 0:
+                query = read.add_(user @ layer.weight.T).add_(layer(item)).relu_()
+            else:
+                query = layer(query).add_(read).relu_()
+            weights = torch.softmax(query @ keys, dim=-1)
+        return weights @ projected[members]
