@@ -73,7 +73,7 @@ class CatalogueScorer:
         network = self._network
         keys = network.user_memory[members].transpose(1, 2)  # (n, d, L)
         weights = torch.softmax((user @ keys).add_(item @ keys), dim=-1)  # (n, B, L)
-        for hop, layer in enumerate(network.hop_layers):
+        for hop, layer in enumerate(network.layers()[:-1]):
             read = weights @ network.external_memory[members]
             if hop == 0:
                 query = read.add_(user @ layer.weight.T).add_(layer(item)).relu_()

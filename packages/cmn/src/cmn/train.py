@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from cmn.adam import Adam
 from cmn.objective import bpr_loss, weight_penalty
 
 if TYPE_CHECKING:
@@ -52,13 +53,7 @@ class NetworkTrainer:
         held = {id(memory) for memory in self._memories}
         others = [weight for weight in network.parameters() if id(weight) not in held]
         rate = settings.learning_rate
-        self._optimizer = torch.optim.Adam(
-            [
-                {"params": others, "lr": rate},
-                {"params": self._memories, "lr": rate * settings.memory_rate},
-            ],
-            fused=True,
-        )
+        self._optimizer = Adam([(others, rate), (self._memories, rate * settings.memory_rate)])
 
     def train_epoch(self, number: int) -> float:
         """Runs once over all positives as epoch `number`, from 1; returns the steps' mean loss."""
@@ -71,7 +66,6 @@ class NetworkTrainer:
         losses = []
         for users, positives, negatives in batches:
             loss = self.loss(users, np.column_stack([positives, negatives]))
-            self._optimizer.zero_grad()
             torch.autograd.backward(loss)
             self._optimizer.step()
             losses.append(loss.item())

@@ -7,11 +7,10 @@ from contextlib import closing
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from sigopt_orchestrate.cli.options import chosen, experiment_argument, home_option, json_option
 from sigopt_orchestrate.cli.progress import progress
-from sigopt_orchestrate.cli.tables import print_best
+from sigopt_orchestrate.cli.tables import open_console, print_best
 from sigopt_orchestrate.cli.views import print_json, summary_view
 from sigopt_orchestrate.dashboard import best_trials
 from sigopt_orchestrate.errors import SpecError
@@ -55,7 +54,7 @@ def resume_command(experiment: int | None, home: Path, as_json: bool) -> None:
 
 def _lead(store: Store, experiment: ExperimentRecord, *, as_json: bool) -> None:
     """Runs the experiment, shows it, and exits with the status that tells how it ended."""
-    console = Console(stderr=as_json, highlight=False)
+    console = open_console(stderr=as_json)
     folder = store.home.experiment(experiment.id)
     console.print(f"experiment {experiment.id}: {experiment.spec.name}", markup=False)
     with (

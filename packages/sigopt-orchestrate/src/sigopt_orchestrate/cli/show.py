@@ -4,12 +4,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from sigopt_orchestrate.cli.options import chosen, experiment_argument, home_option, json_option
-from sigopt_orchestrate.cli.tables import print_best, trial_table
+from sigopt_orchestrate.cli.tables import open_console, print_best, trial_table
 from sigopt_orchestrate.cli.views import print_json, summary_view, trial_view
 from sigopt_orchestrate.dashboard import best_trials
 from sigopt_orchestrate.store import Store
@@ -29,7 +28,7 @@ def status_command(experiment: int | None, home: Path, as_json: bool) -> None:
         folder = store.home.experiment(record.id)
         print_json({**view, "trials": [trial_view(trial, folder) for trial in trials]})
         return
-    console = Console(highlight=False)
+    console = open_console()
     counts = ", ".join(f"{count} {state}" for state, count in view["trials"].items())
     console.print(Text(f"experiment {record.id}: {record.spec.name}", style="bold"))
     console.print(f"{view['state']}: {view['observed']}/{record.spec.budget} observed; {counts}")
@@ -58,7 +57,7 @@ def list_command(home: Path, as_json: bool) -> None:
         observed = f"{view['observed']}/{view['budget']}"
         day = f"{created:%Y-%m-%d %H:%M}"
         table.add_row(str(record.id), Text(record.spec.name), view["state"], observed, day)
-    Console(highlight=False).print(table)
+    open_console().print(table)
 
 
 @click.command("best")
@@ -74,4 +73,4 @@ def best_command(experiment: int | None, home: Path, as_json: bool) -> None:
         folder = store.home.experiment(record.id)
         print_json([trial_view(trial, folder) for trial in best])
     else:
-        print_best(Console(highlight=False), record.spec, best)
+        print_best(open_console(), record.spec, best)

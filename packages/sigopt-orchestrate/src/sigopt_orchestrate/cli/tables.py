@@ -9,7 +9,19 @@ from rich.text import Text
 from sigopt_orchestrate.spec import Experiment, Value
 from sigopt_orchestrate.store import TrialRecord
 
+_PIPE_WIDTH = 1000  # a pipe has no margin: whoever reads it wants whole cells
+
 _STYLES = {"completed": "green", "failed": "red", "running": "cyan", "stopped": "yellow"}
+
+
+def open_console(*, stderr: bool = False) -> Console:
+    """Returns where people read; into a pipe or a file, no cell is cut."""
+    console = Console(stderr=stderr, highlight=False)
+    return (
+        console
+        if console.is_terminal
+        else Console(stderr=stderr, highlight=False, width=_PIPE_WIDTH)
+    )
 
 
 def trial_table(spec: Experiment, trials: Iterable[TrialRecord], title: str | None = None) -> Table:
