@@ -1,13 +1,11 @@
 """Runs attempts as processes of this machine, each with a supervisor that outlives us."""
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import psutil
 
@@ -22,7 +20,7 @@ from sigopt_orchestrate.executors.presence import (
     Running,
     Starting,
 )
-from sigopt_orchestrate.store import AttemptFolder, ExperimentFolder
+from sigopt_orchestrate.store import AttemptFolder, ExperimentFolder, is_locked
 
 TOKEN_VARIABLE = "ORCHESTRATE_ATTEMPT"  # noqa: S105 - a name, not a secret
 
@@ -71,7 +69,7 @@ class LocalExecutor:
             return Ended(record)
         if _give_up(attempt.folder):
             return Absent()
-        if _is_locked(attempt.folder.claim):
+        if is_locked(attempt.folder.claim):
             return Running()
         record = _read_exit(attempt.folder)  # it may have ended between the two looks
         if record is not None:
@@ -81,7 +79,7 @@ class LocalExecutor:
 
     def end(self, attempt: Attempt) -> None:
         """Sends SIGTERM to the supervisor, which ends the command and all it started."""
-        if _is_locked(attempt.folder.claim):
+        if is_locked(attempt.folder.claim):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(json.loads(attempt.folder.claim.read_bytes())["pid"], signal.SIGTERM)
 
@@ -105,22 +103,6 @@ def _give_up(folder: AttemptFolder) -> bool:
     finally:
         nobody.unlink()
     return True
-
-
-def _is_locked(claim: Path) -> bool:
-    """Returns whether the process that made the claim is alive."""
-    try:
-        descriptor = os.open(claim, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(descriptor)
 
 
 def _kill_all(token: str) -> None:

@@ -3,6 +3,7 @@
 from sigopt_orchestrate.store.home import AttemptFolder, ExperimentFolder, Home
 from sigopt_orchestrate.store.leadership import has_leader, lead
 from sigopt_orchestrate.store.ledger import Ledger
+from sigopt_orchestrate.store.locks import is_locked
 from sigopt_orchestrate.store.records import ExperimentRecord, TrialRecord
 from sigopt_orchestrate.store.store import Store
 
@@ -15,5 +16,6 @@ __all__ = [
     "Store",
     "TrialRecord",
     "has_leader",
+    "is_locked",
     "lead",
 ]

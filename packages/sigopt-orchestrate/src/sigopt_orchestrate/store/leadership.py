@@ -1,6 +1,5 @@
 """One leader per experiment: a lock that dies with its process, and an epoch that fences."""
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from contextlib import contextmanager
 
 from sigopt_orchestrate.errors import LeadershipError
 from sigopt_orchestrate.store.ledger import Ledger
+from sigopt_orchestrate.store.locks import is_locked, try_lock
 from sigopt_orchestrate.store.store import Store
 
 # `has_leader` holds the lock for an instant to see whether it is free; a new leader outwaits that.
@@ -29,7 +29,7 @@ def lead(store: Store, experiment_id: int) -> Iterator[Ledger]:
     lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         deadline = time.monotonic() + _PATIENCE_S
-        while not _try_lock(lock):
+        while not try_lock(lock):
             if time.monotonic() > deadline:
                 raise LeadershipError(
                     f"experiment {experiment_id} is already run by another orchestrate"
@@ -40,25 +40,6 @@ def lead(store: Store, experiment_id: int) -> Iterator[Ledger]:
         os.close(lock)
 
 
-def _try_lock(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def has_leader(store: Store, experiment_id: int) -> bool:
     """Returns whether some process leads the experiment now."""
-    try:
-        lock = os.open(store.home.experiment(experiment_id).lock, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(lock)
+    return is_locked(store.home.experiment(experiment_id).lock)
