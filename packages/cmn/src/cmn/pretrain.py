@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from cmn.adam import Adam
 from cmn.objective import bpr_loss
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class GMFTrainer:
     ) -> None:
         self._gmf, self._sampler = gmf, sampler
         self._settings, self._generator = settings, generator
-        self._optimizer = torch.optim.Adam(gmf.parameters(), lr=settings.pretrain_rate, fused=True)
+        self._adam = Adam((weight, settings.pretrain_rate) for weight in gmf.parameters())
 
     def train_epoch(self, _number: int) -> float:
         """Runs once over all positives; returns the mean loss of the steps."""
@@ -89,8 +90,6 @@ class GMFTrainer:
             items = torch.from_numpy(np.column_stack([positives, negatives]))
             scores = self._gmf(torch.from_numpy(users), items)
             loss = bpr_loss(scores[:, 0], scores[:, 1:])
-            self._optimizer.zero_grad()
-            torch.autograd.backward(loss)
-            self._optimizer.step()
+            self._adam.minimise(loss)
             losses.append(loss.item())
         return float(np.mean(losses))

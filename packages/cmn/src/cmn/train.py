@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from cmn.adam import Adam
 from cmn.objective import bpr_loss, weight_penalty
 
 if TYPE_CHECKING:
@@ -49,15 +50,11 @@ class NetworkTrainer:
         self._settings, self._generator = settings, generator
         self._memories = [network.user_memory, network.item_memory]
         self._penalised = [*(layer.weight for layer in network.layers()), network.output_weight]
-        held = {id(memory) for memory in self._memories}
-        others = [weight for weight in network.parameters() if id(weight) not in held]
         rate = settings.learning_rate
-        self._optimizer = torch.optim.Adam(
-            [
-                {"params": others, "lr": rate},
-                {"params": self._memories, "lr": rate * settings.memory_rate},
-            ],
-            fused=True,
+        slow = {id(memory) for memory in self._memories}
+        self._adam = Adam(
+            (weight, rate * settings.memory_rate if id(weight) in slow else rate)
+            for weight in network.parameters()
         )
 
     def train_epoch(self, number: int) -> float:
@@ -71,9 +68,7 @@ class NetworkTrainer:
         losses = []
         for users, positives, negatives in batches:
             loss = self.loss(users, np.column_stack([positives, negatives]))
-            self._optimizer.zero_grad()
-            torch.autograd.backward(loss)
-            self._optimizer.step()
+            self._adam.minimise(loss)
             losses.append(loss.item())
         return float(np.mean(losses))
 
