@@ -40,7 +40,7 @@ class Hyperparameters:
     patience: int = _setting(2, 1, "epochs without a better validation NDCG@10 before stopping")
     batch_size: int = _setting(512, 1, "positives in a step")
     pretrain_epochs: int = _setting(
-        20, 0, "most epochs of the matrix factorisation that starts M and E"
+        15, 0, "most epochs of the matrix factorisation that starts M and E"
     )
     pretrain_rate: float = _setting(2e-3, 0, "Adam's step of the factorisation", above=True)
     exclude_self: bool = field(

@@ -79,7 +79,7 @@ class GMFTrainer:
     ) -> None:
         self._gmf, self._sampler = gmf, sampler
         self._settings, self._generator = settings, generator
-        self._optimizer = Adam([(gmf.parameters(), settings.pretrain_rate)])
+        self._adam = Adam((weight, settings.pretrain_rate) for weight in gmf.parameters())
 
     def train_epoch(self, _number: int) -> float:
         """Runs once over all positives; returns the mean loss of the steps."""
@@ -90,7 +90,6 @@ class GMFTrainer:
             items = torch.from_numpy(np.column_stack([positives, negatives]))
             scores = self._gmf(torch.from_numpy(users), items)
             loss = bpr_loss(scores[:, 0], scores[:, 1:])
-            torch.autograd.backward(loss)
-            self._optimizer.step()
+            self._adam.minimise(loss)
             losses.append(loss.item())
         return float(np.mean(losses))

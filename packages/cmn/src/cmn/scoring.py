@@ -2,7 +2,8 @@
 
 Items are grouped by the length L of their neighbourhoods. Within a group every item has the same
 number of members, so attention and read of all users at once are dense products, without padding
-and without a copy of a neighbourhood per user. The output layer is applied to C beforehand.
+and without a copy of a neighbourhood per user. The output layer is applied to C beforehand. Users
+come last in every shape, so that products and softmax run along them however short L is.
 
 Letters: B users, Q items, n items of one group, L members each, d the embedding size.
 """
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from cmn.model import CMNNetwork
     from cmn.neighbourhoods import Neighbourhoods
 
-NUMBERS_AT_A_TIME = 2**19  # entries of the largest temporary tensor
+NUMBERS_AT_A_TIME = 2**20  # entries of the largest temporary tensor
 
 
 class CatalogueScorer:
@@ -48,36 +49,47 @@ class CatalogueScorer:
         """Returns r_ui of shape (B, Q) for users (B,)."""
         network = self._network
         d = network.user_memory.shape[1]
-        user = network.user_memory[torch.from_numpy(users)]  # (B, d)
+        user = network.user_memory[torch.from_numpy(users)].T.contiguous()  # (d, B)
         pairwise, projection = torch.split(network.output_layer.weight, d, dim=1)  # U, W
-        projected = network.external_memory @ projection.T  # rows W c_v
-        scores = torch.empty(len(users), len(network.item_memory), dtype=user.dtype)
+        scaled = (pairwise.T[:, :, None] * user[:, None]).flatten(1)  # U diag(m_u), (d, d B)
+        projected = network.external_memory @ projection.T + network.output_layer.bias
+        scores = torch.empty(len(network.item_memory), len(users), dtype=user.dtype)
         for items, members in self._groups:
             width = len(users) * max(d, members.shape[1])
             for part in torch.split(torch.arange(len(items)), max(1, NUMBERS_AT_A_TIME // width)):
                 item = network.item_memory[items[part]]  # (n, d)
-                # U (m_u * e_i) as a product of m_u with U scaled by e_i: no (n, B, d) on the way
-                hidden = user @ (item[:, :, None] * pairwise.T)
-                hidden += self._last_read(user, item[:, None], members[part], projected)
-                hidden.add_(network.output_layer.bias).relu_()
-                scores[:, items[part]] = (hidden @ network.output_weight).T
-        return scores.numpy()
+                hidden = (item @ scaled).view(len(part), d, len(users))
+                if members.shape[1]:
+                    hidden.add_(self._last_read(user, item[:, :, None], members[part], projected))
+                else:
+                    hidden.add_(network.output_layer.bias[:, None])
+                scores[items[part]] = network.output_weight @ hidden.relu_()
+        return scores.T.numpy()
 
     def _last_read(self, user: Tensor, item: Tensor, members: Tensor, projected: Tensor) -> Tensor:
-        """Returns W o^H, (n, B or 1, d), of users (B, d) and items (n, 1, d) over members (n, L).
+        """Returns the last read over values `projected` (P, d), as (n, d, B) or (n, d, 1).
 
-        Hop 1 is linear in z^0 = m_u + e_i, so it is computed for users and items apart.
+        The first query is m_u + e_i: its products are sums of one per user and one per item.
+
+        Args:
+            user: m_u, (d, B).
+            item: e_i, (n, d, 1).
+            members: N(i), (n, L), L at least 1.
+            projected: W c_v + b, whose mean under weights that add up to 1 is W o + b.
         """
-        if members.shape[1] < 2:  # one member or none leaves attention no choice
-            return projected[members].sum(1, keepdim=True)
+        if members.shape[1] == 1:  # one member leaves attention no choice
+            return projected[members].transpose(1, 2)
         network = self._network
-        keys = network.user_memory[members].transpose(1, 2)  # (n, d, L)
-        weights = torch.softmax((user @ keys).add_(item @ keys), dim=-1)  # (n, B, L)
-        for hop, layer in enumerate(network.layers()[:-1]):
-            read = weights @ network.external_memory[members]
-            if hop == 0:
-                query = read.add_(user @ layer.weight.T).add_(layer(item)).relu_()
+        keys = network.user_memory[members]  # (n, L, d)
+        values = network.external_memory[members].transpose(1, 2)  # (n, d, L)
+        logits = (keys @ user).add_(keys @ item)  # (n, L, B)
+        query: Tensor | None = None
+        for layer in network.layers()[:-1]:
+            output = values @ torch.softmax(logits, dim=1)  # (n, d, B)
+            if query is None:
+                output.add_(layer.weight @ user).add_(layer.weight @ item)
             else:
-                query = layer(query).add_(read).relu_()
-            weights = torch.softmax(query @ keys, dim=-1)
-        return weights @ projected[members]
+                output.add_(layer.weight @ query)
+            query = output.add_(layer.bias[:, None]).relu_()
+            logits = keys @ query
+        return projected[members].transpose(1, 2) @ torch.softmax(logits, dim=1)

@@ -50,10 +50,12 @@ class NetworkTrainer:
         self._settings, self._generator = settings, generator
         self._memories = [network.user_memory, network.item_memory]
         self._penalised = [*(layer.weight for layer in network.layers()), network.output_weight]
-        held = {id(memory) for memory in self._memories}
-        others = [weight for weight in network.parameters() if id(weight) not in held]
         rate = settings.learning_rate
-        self._optimizer = Adam([(others, rate), (self._memories, rate * settings.memory_rate)])
+        slow = {id(memory) for memory in self._memories}
+        self._adam = Adam(
+            (weight, rate * settings.memory_rate if id(weight) in slow else rate)
+            for weight in network.parameters()
+        )
 
     def train_epoch(self, number: int) -> float:
         """Runs once over all positives as epoch `number`, from 1; returns the steps' mean loss."""
@@ -66,8 +68,7 @@ class NetworkTrainer:
         losses = []
         for users, positives, negatives in batches:
             loss = self.loss(users, np.column_stack([positives, negatives]))
-            torch.autograd.backward(loss)
-            self._optimizer.step()
+            self._adam.minimise(loss)
             losses.append(loss.item())
         return float(np.mean(losses))
 
