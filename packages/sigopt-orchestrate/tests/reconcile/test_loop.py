@@ -159,6 +159,20 @@ def test_stop_and_go_on(run: Run, make_spec: Callable[..., Experiment], tmp_path
     assert [t.assignments for t in again[: len(trials)]] == [t.assignments for t in trials]
 
 
+def test_a_stop_that_comes_too_late_writes_nowhere(
+    run: Run, make_spec: Callable[..., Experiment], tmp_path: Path
+) -> None:
+    seen: list[RunLoop] = []
+    ended, _ = run(make_spec(command=REPORT, budget=1), lambda loop, _: seen.append(loop))
+    innocent = tmp_path / "innocent"
+    descriptors = [os.open(innocent, os.O_RDWR | os.O_CREAT) for _ in range(20)]
+    seen[-1].request_stop()
+    for descriptor in descriptors:
+        os.close(descriptor)
+    assert ended.state is ExperimentState.COMPLETED
+    assert innocent.read_bytes() == b"", "not even where its descriptor's number is used again"
+
+
 def test_what_cannot_work_fails_fast(run: Run, make_spec: Callable[..., Experiment]) -> None:
     ended, trials = run(make_spec(command=["no-such-program"], budget=50))
     assert ended.state is ExperimentState.FAILED

@@ -74,7 +74,7 @@ class RunLoop:
     def request_stop(self) -> None:
         """Makes `run` end all trials and return; may be called from a signal handler."""
         self._stop_requested = True
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(OSError):
             os.write(self._wake, b".")
 
     def run(self) -> ExperimentRecord:
@@ -86,7 +86,9 @@ class RunLoop:
                 if not acted and not self._finished():
                     self._wait()
         finally:
-            os.close(self._wake)
+            # A signal may come at any time, and this number may be the database's next.
+            wake, self._wake = self._wake, -1
+            os.close(wake)
         if self._verdict is not None:
             self._experiment = self._ledger.end(ExperimentState.FAILED, self._verdict)
         elif self._observed() < self._experiment.spec.budget:
