@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cmn.baselines import item_knn
+from cmn.baselines import nearest
 from cmn.baselines.item_knn import ItemKNN
 from cmn.errors import NotFittedError, ParameterError
 
@@ -22,7 +22,7 @@ def dense_cosines(matrix):
 @pytest.mark.parametrize("chunk", [4, 2048])
 @pytest.mark.parametrize("neighbours", [2, 100])
 def test_scores_add_up_the_cosines_of_the_nearest(blocks, neighbours, chunk, monkeypatch):
-    monkeypatch.setattr(item_knn, "ITEMS_AT_A_TIME", chunk)
+    monkeypatch.setattr(nearest, "ROWS_AT_A_TIME", chunk)
     similarity = dense_cosines(blocks)
     for row in similarity:
         kept = np.argsort(-row.astype(np.float32), kind="stable")[:neighbours]
