@@ -5,39 +5,44 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
-from cmn.baselines.nearest import check_neighbours, nearest_rows
+from cmn.baselines.cosine import nearest_by_cosine
+from cmn.baselines.nearest import check_neighbours
 from cmn.errors import NotFittedError
 from cmn.interactions import binary_csr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from scipy import sparse
 
 
 class ItemKNN:
     """Scores item i for user u by the sum over j in I(u) of cos(i, j), j among the k nearest of i.
 
+    With columns x_i of the P x Q matrix, w_u = 1 or, with `idf`, w_u = ln(Q / |I(u)|):
+    cos(i, j) = sum_u w_u^2 x_ui x_uj / (|w * x_i| |w * x_j|).
+
+    The defaults were chosen on citeulike-a's validation interactions among k = 100 and 800, with
+    and without `idf`.
+
     Args:
         neighbours: k, at least 1.
+        idf: users count less the more items they have.
 
     Raises:
         ParameterError: `neighbours` is below 1.
     """
 
-    def __init__(self, neighbours: int = 100) -> None:
+    def __init__(self, neighbours: int = 800, *, idf: bool = True) -> None:
         self.neighbours = check_neighbours(neighbours)
+        self.idf = idf
         self._matrix: sparse.csr_array | None = None
         self._similarity: sparse.csr_array | None = None
 
     def fit(self, interactions: sparse.csr_array) -> ItemKNN:
         """Finds the k nearest items of each item of a P x Q matrix; returns itself."""
-        self._matrix = binary_csr(interactions)
-        lengths = np.sqrt(self._matrix.sum(axis=0))
-        inverse = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-        columns = sparse.csr_array(self._matrix @ sparse.diags_array(inverse))
-        items = columns.T.tocsr()
-        nearest = nearest_rows(lambda rows: items[rows] @ columns, items.shape[0], self.neighbours)
+        self._matrix = binary_csr(interactions).astype(np.float64)
+        nearest = nearest_by_cosine(self._matrix.T.tocsr(), self.neighbours, self.idf)
         self._similarity = nearest.T.tocsr()
         return self
 

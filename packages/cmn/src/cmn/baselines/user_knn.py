@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
-from cmn.baselines.nearest import check_neighbours, nearest_rows
+from cmn.baselines.cosine import nearest_by_cosine
+from cmn.baselines.nearest import check_neighbours
 from cmn.errors import NotFittedError
 from cmn.interactions import binary_csr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from scipy import sparse
 
 
 class UserKNN:
@@ -41,18 +42,7 @@ class UserKNN:
     def fit(self, interactions: sparse.csr_array) -> UserKNN:
         """Finds the k nearest users of each user of a P x Q matrix; returns itself."""
         self._matrix = binary_csr(interactions).astype(np.float64)
-        weighted = self._matrix
-        if self.idf:
-            degrees = np.maximum(self._matrix.sum(axis=0), 1)
-            weights = sparse.diags_array(np.log(self._matrix.shape[0] / degrees))
-            weighted = sparse.csr_array(self._matrix @ weights)
-        lengths = np.sqrt(weighted.power(2).sum(axis=1))
-        inverse = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-        users = sparse.csr_array(sparse.diags_array(inverse) @ weighted)
-        items = users.T.tocsr()
-        self._similarity = nearest_rows(
-            lambda rows: users[rows] @ items, users.shape[0], self.neighbours
-        )
+        self._similarity = nearest_by_cosine(self._matrix, self.neighbours, self.idf)
         return self
 
     def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
