@@ -1,4 +1,4 @@
-"""Command line: `cmn train` and `cmn evaluate`.
+"""Command line: `cmn train`, `cmn evaluate` and `cmn compare`.
 
 The last line of stdout is one JSON object; progress goes to stderr.
 """
@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cmn.baselines import BASELINES, make_baseline
 from cmn.errors import CMNError, ModelFileError, ParameterError
 from cmn.hyperparameters import Hyperparameters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from cmn.early_stopping import Epoch
+    from cmn.recommender import CMN
     from cmn.splits import Split
 
 DATA_HELP = "movielens-small, citeulike-a, or a file: .csv, .parquet, .npz"
+_NAMES = ", ".join(BASELINES)
 
 
 class _Group(click.Group):
@@ -71,6 +74,17 @@ def _data_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def _part_options(command: Callable[..., None]) -> Callable[..., None]:
+    parts = click.Choice(["validation", "test"])
+    seed_help = "Seed of the split; a model has its own."
+    for option in (
+        click.option("--split-seed", type=click.IntRange(0), help=seed_help),
+        click.option("--split", "part", type=parts, default="validation", show_default=True),
+    ):
+        command = option(command)
+    return command
+
+
 @main.command()
 @_data_options
 @click.option("--model-out", type=click.Path(path_type=Path), help="Folder to save the model in.")
@@ -110,19 +124,8 @@ def train(
 @main.command()
 @_data_options
 @click.option("--model", type=click.Path(path_type=Path), help="Folder of a trained model.")
-@click.option(
-    "--baseline", type=click.Choice(["popularity", "item-knn"]), help="Fit and evaluate this."
-)
-@click.option(
-    "--split",
-    "part",
-    type=click.Choice(["validation", "test"]),
-    default="validation",
-    show_default=True,
-)
-@click.option(
-    "--split-seed", type=click.IntRange(0), help="Seed of the split; a model has its own."
-)
+@click.option("--baseline", type=click.Choice(BASELINES), help="Fit and evaluate this.")
+@_part_options
 def evaluate(
     *,
     data: str,
@@ -142,40 +145,86 @@ def evaluate(
         raise ParameterError("model and baseline are both or neither given; exactly one is needed")
     from cmn.evaluation import evaluate as measure  # noqa: PLC0415  imports scipy
 
+    scorer: Any
     if model is not None:
         _use_threads(threads)
-        from cmn.recommender import CMN  # noqa: PLC0415  imports torch
-
-        scorer: Any = CMN.load(model)
-        seed = scorer.notes_.get("split_seed", 0)
-        if split_seed not in (None, seed):
-            raise ParameterError(f"split_seed is {split_seed}; the model was trained with {seed}")
-        split = _split(data, min_rating, seed)
-        if (
-            split.train.shape != scorer.train_matrix.shape
-            or (split.train != scorer.train_matrix).nnz
-        ):
-            raise ModelFileError(
-                f"model {str(model)!r} was trained on other interactions than the training part of"
-                f" {data!r}; give the data (and min_rating) it was trained with"
-            )
+        (scorer,), split = _models_and_split([model], data, min_rating, split_seed)
     else:
         split = _split(data, min_rating, split_seed or 0)
-        scorer = _baseline(baseline).fit(split.train)
-    held_out, seen = (
-        (split.test, split.known) if part == "test" else (split.validation, split.train)
+        scorer = make_baseline(baseline or "").fit(split.train)
+    _emit(measure(scorer, *split.part(part)), metrics_out)
+
+
+@main.command()
+@_data_options
+@click.option(
+    "--model",
+    "models",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Folder of a trained model; may be given several times.",
+)
+@click.option("--only", help=f"Baselines, separated by commas; all if not given: {_NAMES}.")
+@_part_options
+def compare(
+    *,
+    data: str,
+    min_rating: float | None,
+    threads: int | None,
+    metrics_out: Path | None,
+    models: tuple[Path, ...],
+    only: str | None,
+    part: str,
+    split_seed: int | None,
+) -> None:
+    """Fit every baseline and measure them and trained models on one split.
+
+    A table; then one JSON object of each one's metrics by name, a model's name being its folder.
+    A baseline that cannot be fitted to the data is left out and the reason printed.
+    """
+    baselines = BASELINES if only is None else tuple(name.strip() for name in only.split(","))
+    peers = {name: make_baseline(name) for name in baselines}
+    from cmn.compare import compare as measure  # noqa: PLC0415  imports scipy
+    from cmn.compare import table  # noqa: PLC0415
+
+    scorers: list[CMN] = []
+    if models:
+        _use_threads(threads)
+        scorers, split = _models_and_split(models, data, min_rating, split_seed)
+    else:
+        split = _split(data, min_rating, split_seed or 0)
+    trained = {str(folder): scorer for folder, scorer in zip(models, scorers, strict=True)}
+    metrics, skipped = measure(
+        peers, trained, split, part, lambda name: click.echo(f"measuring {name}", err=True)
     )
-    _emit(measure(scorer, held_out, seen), metrics_out)
+    click.echo(table(metrics))
+    for name, reason in skipped.items():
+        click.echo(f"{name} is left out: {reason}")
+    _emit(metrics, metrics_out)
 
 
-def _baseline(name: str | None) -> Any:
-    if name == "popularity":
-        from cmn.baselines.popularity import Popularity  # noqa: PLC0415  imports scipy
+def _models_and_split(
+    folders: Sequence[Path], data: str, min_rating: float | None, split_seed: int | None
+) -> tuple[list[CMN], Split]:
+    """Loads models and makes the split that all of them were trained on."""
+    from cmn.recommender import CMN  # noqa: PLC0415  imports torch
 
-        return Popularity()
-    from cmn.baselines.item_knn import ItemKNN  # noqa: PLC0415  imports scipy
-
-    return ItemKNN()
+    models = [CMN.load(folder) for folder in folders]
+    for model in models:
+        seed = model.notes_.get("split_seed", 0)
+        if split_seed is None:
+            split_seed = seed
+        if split_seed != seed:
+            raise ParameterError(f"split_seed is {split_seed}; the model was trained with {seed}")
+    split = _split(data, min_rating, split_seed or 0)
+    for folder, model in zip(folders, models, strict=True):
+        matrix: Any = model.train_matrix
+        if split.train.shape != matrix.shape or (matrix != split.train).nnz:
+            raise ModelFileError(
+                f"model {str(folder)!r} was trained on other interactions than the training part of"
+                f" {data!r}; give the data (and min_rating) it was trained with"
+            )
+    return models, split
 
 
 def _split(data: str, min_rating: float | None, seed: int) -> Split:
@@ -224,7 +273,7 @@ class _Progress:
             click.echo(line, err=True)
 
 
-def _emit(metrics: dict[str, float], path: Path | None) -> None:
+def _emit(metrics: Mapping[str, object], path: Path | None) -> None:
     line = json.dumps(metrics)
     if path is not None:
         from cmn.model_files import write_atomically  # noqa: PLC0415  imports numpy

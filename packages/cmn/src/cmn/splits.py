@@ -31,6 +31,10 @@ class Split:
     validation: HeldOut
     test: HeldOut
 
+    def part(self, name: str) -> tuple[HeldOut, sparse.csr_array]:
+        """Returns what is held out for `validation` or `test`, and what to mask there."""
+        return (self.test, self.known) if name == "test" else (self.validation, self.train)
+
     @property
     def known(self) -> sparse.csr_array:
         """Train and validation together: what a user is known to have seen at test time."""

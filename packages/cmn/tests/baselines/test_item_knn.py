@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 
-from cmn.baselines import item_knn
+from cmn.baselines import nearest
 from cmn.baselines.item_knn import ItemKNN
 from cmn.errors import NotFittedError, ParameterError
 
 
-def dense_cosines(matrix):
-    dense = matrix.toarray()
+def dense_cosines(matrix, idf):
+    dense = matrix.toarray().astype(float)
+    if idf:
+        dense *= np.log(dense.shape[1] / np.maximum(dense.sum(axis=1, keepdims=True), 1))
     lengths = np.linalg.norm(dense, axis=0)
     similarity = np.zeros((dense.shape[1],) * 2)
     for i in range(dense.shape[1]):
@@ -21,15 +23,16 @@ def dense_cosines(matrix):
 
 @pytest.mark.parametrize("chunk", [4, 2048])
 @pytest.mark.parametrize("neighbours", [2, 100])
-def test_scores_add_up_the_cosines_of_the_nearest(blocks, neighbours, chunk, monkeypatch):
-    monkeypatch.setattr(item_knn, "ITEMS_AT_A_TIME", chunk)
-    similarity = dense_cosines(blocks)
+@pytest.mark.parametrize("idf", [False, True])
+def test_scores_add_up_the_cosines_of_the_nearest(blocks, neighbours, chunk, idf, monkeypatch):
+    monkeypatch.setattr(nearest, "ROWS_AT_A_TIME", chunk)
+    similarity = dense_cosines(blocks, idf)
     for row in similarity:
-        kept = np.argsort(-row.astype(np.float32), kind="stable")[:neighbours]
+        kept = np.argsort(-row, kind="stable")[:neighbours]
         row[np.setdiff1d(np.arange(row.size), kept)] = 0
     users = np.array([5, 0, 59])
-    scores = ItemKNN(neighbours).fit(blocks).score(users)
-    np.testing.assert_allclose(scores, blocks.toarray()[users] @ similarity.T, atol=1e-5)
+    scores = ItemKNN(neighbours, idf=idf).fit(blocks).score(users)
+    np.testing.assert_allclose(scores, blocks.toarray()[users] @ similarity.T, atol=1e-6)
 
 
 def test_items_without_users_score_zero(ragged_matrix):

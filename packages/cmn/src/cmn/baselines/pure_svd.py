@@ -1,0 +1,61 @@
+"""PureSVD: the best low-rank approximation of the matrix (Cremonesi, Koren, Turrin, 2010)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.sparse.linalg import svds
+
+from cmn.errors import NotFittedError, ParameterError
+from cmn.interactions import binary_csr
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy import sparse
+
+
+class PureSVD:
+    """Scores X_f = U_f S_f V_f', the f largest singular triples of the P x Q matrix.
+
+    Args:
+        factors: f, at least 1 and below both P and Q. The default is a plain one, not tuned.
+        seed: of the solver's start vector, at least 0; it moves scores by rounding errors only.
+
+    Raises:
+        ParameterError: a hyperparameter is out of its range.
+    """
+
+    def __init__(self, factors: int = 250, seed: int = 0) -> None:
+        for name, value, least in (("factors", factors, 1), ("seed", seed, 0)):
+            if value < least:
+                raise ParameterError(f"{name} is {value}; at least {least} is allowed")
+        self.factors = factors
+        self.seed = seed
+        self._users: NDArray[np.float64] | None = None
+        self._items: NDArray[np.float64] | None = None
+
+    def fit(self, interactions: sparse.csr_array) -> PureSVD:
+        """Decomposes a P x Q matrix; returns itself.
+
+        Raises:
+            ParameterError: `factors` is not below both P and Q.
+        """
+        matrix = binary_csr(interactions).astype(np.float64)
+        size = min(matrix.shape)
+        if self.factors >= size:
+            raise ParameterError(
+                f"factors is {self.factors}; below {size} is allowed for PureSVD of"
+                f" {matrix.shape[0]} users and {matrix.shape[1]} items"
+            )
+        start = np.random.default_rng(self.seed).standard_normal(size)
+        left, singular, right = svds(matrix, k=self.factors, v0=start, solver="arpack")
+        self._users = left * singular
+        self._items = right
+        return self
+
+    def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Returns scores (B, Q) for users (B,)."""
+        if self._users is None or self._items is None:
+            raise NotFittedError("PureSVD has not been fitted; call fit first")
+        return (self._users[users] @ self._items).astype(np.float32)
