@@ -87,14 +87,12 @@ def evaluate(
             )
         rows = np.arange(users.size)
         targets = scores[rows, items][:, None]
-        raw = (
-            None if held_out.negatives is None else scores[rows[:, None], held_out.negatives[batch]]
-        )
+        groups = {"": scores}
+        if held_out.negatives is not None:
+            groups["raw_"] = scores[rows[:, None], held_out.negatives[batch]]
         scores[seen[users].nonzero()] = -np.inf
         scores[rows, items] = -np.inf
-        groups = {"": scores}
-        if held_out.negatives is not None and raw is not None:
-            groups["raw_"] = raw
+        if held_out.negatives is not None:
             groups["masked_"] = scores[rows[:, None], held_out.negatives[batch]]
         for name, rivals in groups.items():
             above, equal = (rivals > targets).sum(1), (rivals == targets).sum(1)

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sigopt_orchestrate.dashboard.wording import number
 from sigopt_orchestrate.spec import Experiment, Value
 from sigopt_orchestrate.store import TrialRecord
 
@@ -48,10 +49,8 @@ def trial_table(spec: Experiment, trials: Iterable[TrialRecord], title: str | No
 
 
 def value_text(value: Value | None) -> str:
-    """Returns a parameter's or metric's value in five digits at most; empty for None."""
-    if value is None:
-        return ""
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    """Returns a parameter's or metric's value as people read it; empty for None."""
+    return "" if value is None else number(value)
 
 
 def assignments_text(trial: TrialRecord) -> str:

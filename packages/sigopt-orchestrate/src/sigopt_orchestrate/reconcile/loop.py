@@ -113,8 +113,7 @@ class RunLoop:
     def _pass(self) -> bool:
         """Looks and acts once; returns whether a trial moved, and so another look is due now."""
         self._folder.heartbeat.touch()
-        self._experiment = self._ledger.experiment()
-        self._stop_requested |= self._experiment.stop_requested
+        self._stop_requested |= self._ledger.stop_requested()
         self._take_suggestion()
         trials = list(self._trials.values())
         found = {

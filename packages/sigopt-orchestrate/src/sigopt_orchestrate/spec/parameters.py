@@ -26,14 +26,12 @@ class IntBounds(Section):
     max: Whole
 
 
-def _check_interval(low: float, high: float, transformation: str | None) -> None:
+def _check_range(parameter: "DoubleParameter | IntParameter") -> None:
+    low, high, default = parameter.bounds.min, parameter.bounds.max, parameter.default
     if not low < high:
         raise refusal(f"min ({low:g}) must be below max ({high:g})", "bounds")
-    if transformation == "log" and low <= 0:
+    if parameter.transformation == "log" and low <= 0:
         raise refusal(f"must be above 0 where transformation is log, not {low:g}", "bounds", "min")
-
-
-def _check_default(default: float | None, low: float, high: float) -> None:
     if default is not None and not low <= default <= high:
         raise refusal(f"{default:g} must lie within bounds {low:g} to {high:g}", "default")
 
@@ -49,8 +47,7 @@ class DoubleParameter(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        _check_interval(self.bounds.min, self.bounds.max, self.transformation)
-        _check_default(self.default, self.bounds.min, self.bounds.max)
+        _check_range(self)
         return self
 
 
@@ -65,8 +62,7 @@ class IntParameter(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        _check_interval(self.bounds.min, self.bounds.max, self.transformation)
-        _check_default(self.default, self.bounds.min, self.bounds.max)
+        _check_range(self)
         return self
 
 

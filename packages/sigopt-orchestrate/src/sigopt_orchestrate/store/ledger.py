@@ -18,7 +18,7 @@ from sigopt_orchestrate.lifecycle import (
     TrialState,
 )
 from sigopt_orchestrate.spec import Assignments
-from sigopt_orchestrate.store.database import writing
+from sigopt_orchestrate.store.database import reading, writing
 from sigopt_orchestrate.store.records import ExperimentRecord, TrialRecord
 from sigopt_orchestrate.store.schema import attempts, events, experiments, observations, trials
 from sigopt_orchestrate.store.store import Store, read_experiment, read_trial, read_trials
@@ -39,12 +39,16 @@ class Ledger:
         self._store = store
         self._id = experiment_id
         with writing(store.engine) as connection:
-            self._epoch = read_experiment(connection, experiment_id).epoch + 1
+            taken_over = read_experiment(connection, experiment_id)
+            self._epoch = taken_over.epoch + 1
+            self._budget = taken_over.spec.budget
             self._set(connection, epoch=self._epoch)
 
-    def experiment(self) -> ExperimentRecord:
-        """Returns the experiment as it is stored now."""
-        return self._store.experiment(self._id)
+    def stop_requested(self) -> bool:
+        """Returns whether `orchestrate stop` has asked for the end."""
+        query = select(experiments.c.stop_requested).where(experiments.c.id == self._id)
+        with reading(self._store.engine) as connection:
+            return connection.execute(query).scalar_one()
 
     def trials(self) -> list[TrialRecord]:
         """Returns the experiment's trials by number, as they are stored now."""
@@ -81,10 +85,9 @@ class Ledger:
         exactly its budget of observations.
         """
         with self._write() as connection:
-            spec = read_experiment(connection, self._id).spec
             mine = trials.c.experiment_id == self._id
             held = select(func.count()).where(mine, trials.c.state.in_(OPEN | OBSERVED))
-            if connection.execute(held).scalar_one() >= spec.budget:
+            if connection.execute(held).scalar_one() >= self._budget:
                 return None
             last = select(func.coalesce(func.max(trials.c.number), 0)).where(mine)
             created = connection.execute(

@@ -77,10 +77,12 @@ class Store:
         Raises:
             StoreError: If there is none.
         """
-        found = self.experiments()
-        if not found:
+        query = select(experiments).order_by(experiments.c.id.desc()).limit(1)
+        with reading(self.engine) as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
             raise StoreError(f"{self.home.root}: no experiments here yet")
-        return found[0]
+        return _experiment(row)
 
     def trials(self, experiment_id: int) -> list[TrialRecord]:
         """Returns an experiment's trials by number."""
