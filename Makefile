@@ -1,6 +1,6 @@
 # Two commands do everything: `make demo` and `make test`. `make help` lists the rest; P=<package> narrows.
 PYTHON   ?= python3.11 python3.12 python3.13 python3
-PACKAGES := cmn sigopt-orchestrate
+PACKAGES := bocl cmn gossipgrad sigopt-orchestrate
 BIN      := .venv/bin
 PIP      := $(BIN)/python -m pip install --quiet --no-compile -c constraints.txt
 CHOSEN   := $(or $(P),$(PACKAGES))
@@ -61,7 +61,8 @@ clean: ## Remove what make made.
 
 .venv/.dev: .venv/.base
 	$(PIP) --group dev
-	$(PIP) --no-build-isolation -e 'packages/cmn[demo,parquet,test]' -e 'packages/sigopt-orchestrate[test]'
+	$(PIP) --no-build-isolation -e 'packages/bocl[test]' -e 'packages/cmn[demo,parquet,test]' \
+	  -e 'packages/gossipgrad[mpich,test]' -e 'packages/sigopt-orchestrate[test]'
 	@touch $@
 
 .venv/.bench: .venv/.dev
