@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -28,6 +28,7 @@ def held_out(users, items, negatives=None):
     return HeldOut(np.array(users), np.array(items), negatives)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 3), min_size=2, max_size=6), st.integers(1, 7))
 def test_metrics_are_the_mean_over_all_orders_of_tied_items(scores, cutoff):
     hits, gains = [], []

@@ -69,7 +69,7 @@ def test_bad_csv_is_refused(written, text, sentence):
 def test_a_missing_file_and_an_unknown_ending_are_refused(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         read_interactions(tmp_path / "none.csv")
-    with pytest.raises(DataError, match=r"\.csv, \.parquet, \.npz are allowed"):
+    with pytest.raises(DataError, match=r"\.csv, \.tsv, .*\.npz are allowed"):
         read_interactions(tmp_path / "none.xlsx")
 
 

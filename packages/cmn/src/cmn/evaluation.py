@@ -63,7 +63,7 @@ def evaluate(
     are, and `masked_`, without the negatives the user is known to have interacted with.
 
     Args:
-        scorer: the model.
+        scorer: the model, by row and column numbers.
         held_out: one item for each of n users.
         seen: binary CSR (P, Q) of the interactions to mask; the held-out ones not among them.
         cutoffs: ranks that count.

@@ -12,7 +12,7 @@ from cmn.errors import InteractionsError
 from cmn.interactions import HeldOut, binary_csr
 
 if TYPE_CHECKING:
-    from cmn.datasets import Dataset
+    from cmn.interactions import Dataset
 
 MIN_INTERACTIONS = 3  # one for test, one for validation, one to train on
 
