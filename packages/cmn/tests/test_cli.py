@@ -53,7 +53,7 @@ def test_a_saved_models_validation_metrics_are_those_training_printed(data, tmp_
     again = last_line(run("evaluate", "--data", data, "--model", model))
     assert again["ndcg@10"] == pytest.approx(trained["ndcg@10"])
     test = last_line(run("evaluate", "--data", data, "--model", model, "--split", "test"))
-    assert set(test) == {"hr@5", "ndcg@5", "hr@10", "ndcg@10"}
+    assert {"hr@5", "ndcg@5", "hr@10", "ndcg@10"} < set(test)
     assert test != again
 
 

@@ -5,8 +5,6 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import clone
 
@@ -19,7 +17,6 @@ from cmn.errors import (
     TrainingDivergedError,
 )
 from cmn.evaluation import evaluate
-from cmn.ranking import best_columns
 from cmn.recommender import CMN
 from cmn.splits import leave_one_out
 
@@ -202,10 +199,3 @@ def test_scikit_learns_contract_holds(fitted, blocks):
             copy.set_params(**params, l2=0.5)
     assert copy.l2 == fitted.l2
     np.testing.assert_array_equal(clone(fitted).fit(blocks).score([1]), fitted.score([1]))
-
-
-@given(st.lists(st.lists(st.integers(0, 3), min_size=5, max_size=5), min_size=1), st.integers(1, 5))
-def test_best_columns_are_those_of_a_stable_sort(rows, n):
-    scores = np.array(rows, dtype=np.float32)
-    expected = np.argsort(-scores, axis=1, kind="stable")[:, :n]
-    np.testing.assert_array_equal(best_columns(scores, n), expected)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cmn.errors import NotFittedError, ParameterError
-from cmn.evaluation import USERS_AT_A_TIME, evaluate
+from cmn.evaluation import USERS_AT_A_TIME, best_columns, evaluate
 from cmn.frames import to_frame
 from cmn.identifiers import NOTHING, Identifiers, as_labels
 from cmn.interactions import Interactions
@@ -26,35 +26,20 @@ if TYPE_CHECKING:
     from cmn.interactions import HeldOut
 
 
-def best_columns(scores: NDArray[np.float32], n: int) -> NDArray[np.int64]:
-    """Returns the columns of the n largest scores of each row, best first, (B, n).
-
-    Equal scores come in the order of their columns.
-
-    Args:
-        scores: (B, Q) without NaN.
-        n: at most Q.
-    """
-    if n == scores.shape[1]:
-        return np.argsort(-scores, axis=1, kind="stable")
-    best = np.empty((len(scores), n), dtype=np.int64)
-    for row, values in enumerate(scores):
-        least = np.partition(values, -n)[-n]
-        above, equal = np.flatnonzero(values > least), np.flatnonzero(values == least)
-        columns = np.concatenate([above, equal[: n - above.size]])
-        best[row] = columns[np.argsort(-values[columns], kind="stable")]
-    return best
-
-
 @dataclass(frozen=True)
 class RowScorer:
     """A model seen by row and column numbers instead of ids, as `cmn.evaluate` needs it.
 
     Attributes:
         score: returns scores (B, Q) for row numbers (B,).
+        score_candidates: returns scores (B, n) for row numbers (B,) and column numbers (B, n),
+            where that is cheaper than scoring all items; otherwise None.
     """
 
     score: Callable[[NDArray[np.int64]], NDArray[np.float32]]
+    score_candidates: (
+        Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]] | None
+    ) = None
 
 
 class Ranker:
@@ -189,7 +174,7 @@ class Ranker:
         return to_frame(recommendation_columns(self._users.labels, users, ids, scores), library)
 
     def evaluate(self, held_out: HeldOut, seen: sparse.csr_array | None = None) -> dict[str, float]:
-        """Returns HR and NDCG at 5 and 10 of held-out items; see `cmn.evaluate`.
+        """Returns metrics at 5 and 10 of held-out items; see `cmn.evaluate`.
 
         Args:
             held_out: row and column numbers of what was held out.

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from cmn.candidates import CandidateScorer
 from cmn.early_stopping import Epoch, train_until_best
 from cmn.errors import ModelFileError, NotFittedError, ParameterError
 from cmn.evaluation import evaluate
@@ -20,7 +21,7 @@ from cmn.model import CMNNetwork
 from cmn.model_files import load_model, pack_ids, save_model, unpack_ids
 from cmn.neighbourhoods import Neighbourhoods
 from cmn.pretrain import GMF, GMFTrainer
-from cmn.ranking import Ranker
+from cmn.ranking import Ranker, RowScorer
 from cmn.readers import as_interactions
 from cmn.sampling import NegativeSampler
 from cmn.scoring import CatalogueScorer
@@ -134,15 +135,15 @@ class CMN(Ranker, Hyperparameters):
             validate=lambda: evaluate(scorer, held_out, train),
             report=report,
         )
-        self._install(network, scorer, replace(interactions, matrix=train))
+        self._install(network, replace(interactions, matrix=train, times=None))
         self.best_epoch_, self.validation_metrics_ = best.number, best.metrics
         self.fit_seconds_ = time.perf_counter() - started
         return self
 
-    def _install(
-        self, network: CMNNetwork, scorer: CatalogueScorer, interactions: Interactions
-    ) -> None:
-        self._network, self._scorer = network, scorer
+    def _install(self, network: CMNNetwork, interactions: Interactions) -> None:
+        self._network = network
+        self._neighbourhoods = Neighbourhoods(interactions.matrix)
+        self._scorer = CatalogueScorer(network, self._neighbourhoods)
         self._remember(interactions)
 
     def _fitted(self) -> CMNNetwork:
@@ -152,6 +153,12 @@ class CMN(Ranker, Hyperparameters):
 
     def _scores(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         return self._scorer.score(rows)
+
+    @property
+    def scorer(self) -> RowScorer:
+        """This model by row and column numbers, which can also score a few candidates only."""
+        candidates = CandidateScorer(self._fitted(), self._neighbourhoods)
+        return RowScorer(self._scores, candidates.score)
 
     def save(self, folder: str | Path, notes: dict[str, Any] | None = None) -> None:
         """Writes the model to a folder as JSON and safetensors, atomically.
@@ -203,7 +210,7 @@ class CMN(Ranker, Hyperparameters):
             interactions = Interactions(
                 train, unpack_ids("users", arrays), unpack_ids("items", arrays)
             )
-            model._install(network, CatalogueScorer(network, Neighbourhoods(train)), interactions)
+            model._install(network, interactions)
             model.best_epoch_ = config["best_epoch"]
             model.validation_metrics_ = config["validation_metrics"]
             model.fit_seconds_ = config["fit_seconds"]
