@@ -18,6 +18,7 @@ _PLACES = {
     "rp3beta": ("random_walk", "RP3beta"),
     "pure-svd": ("pure_svd", "PureSVD"),
     "ease": ("ease", "EASE"),
+    "gmf": ("pairwise_gmf", "PairwiseGMF"),
 }
 BASELINES = tuple(_PLACES)
 
