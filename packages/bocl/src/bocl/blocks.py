@@ -106,7 +106,7 @@ def block_shapes(
         classes: width of the head.
         inputs: input units that level 1 reads.
         units_read: for each level l = 1..L, units of each earlier block that are read above it.
-        gate_kind: one of `gates.KINDS`.
+        gate_kind: one of `settings.GATES`.
     """
     result: dict[str, tuple[int, ...]] = {}
     below = inputs

@@ -17,21 +17,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from bocl.errors import SettingsError
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
-KINDS = ("both", "unit", "task", "input", "none")
 REDUCTION = 16
-
-
-def check_kind(kind: str) -> None:
-    """Raises SettingsError for an unknown kind of gate."""
-    if kind not in KINDS:
-        raise SettingsError(f"gates is {kind!r}; allowed are: {', '.join(KINDS)}")
 
 
 def shapes(kind: str, level: int, units: Sequence[int]) -> dict[str, tuple[int, ...]]:

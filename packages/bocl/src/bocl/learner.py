@@ -146,7 +146,7 @@ class BOCL:
             UnknownTaskError: the task is not one of those learned.
             DataError: inputs of another shape than the learner began with.
         """
-        network = self._fitted()
+        network = self.fitted_network()
         if not 0 <= task < self.tasks:
             raise UnknownTaskError(
                 f"task {task} is unknown; tasks 0 to {self.tasks - 1} have been learned"
@@ -174,7 +174,7 @@ class BOCL:
         Each class of each task scores log p(task | x), by the router, plus log p(class | x, task),
         by the task's own network and the router's prototypes together.
         """
-        network, router = self._fitted(), self._routed()
+        network, router = self.fitted_network(), self._routed()
         batch = _inputs(inputs)
         log_odds = router.task_log_odds(batch)
         best = torch.full((len(batch),), -torch.inf)
@@ -212,7 +212,7 @@ class BOCL:
 
     def save(self, folder: str | Path) -> None:
         """Writes the learner; a reader finds the old one or the new one, never a part."""
-        network, path = self._fitted(), Path(folder)
+        network, path = self.fitted_network(), Path(folder)
         for task, block in enumerate(network.blocks):
             if not (path / "tasks" / f"{task:03}.safetensors").exists() or task == self.tasks - 1:
                 issued = certificate.certify(network, task, self.settings.seed)
@@ -258,7 +258,7 @@ class BOCL:
         if self.settings.routing == 0:
             return
         if self.router is None:
-            shape = self._fitted().trunk.input_shape
+            shape = self.fitted_network().trunk.input_shape
             self.router = Router(shape, self.settings.routing, self.settings.seed)
         self.router.add(samples, classes)
 
@@ -286,13 +286,18 @@ class BOCL:
             self.router = Router(trunk.input_shape, self.settings.routing, self.settings.seed)
             self.router.restore(moments)
 
-    def _fitted(self) -> Network:
+    def fitted_network(self) -> Network:
+        """Returns the network.
+
+        Raises:
+            NotFittedError: no task has been learned.
+        """
         if self.network is None:
             raise NotFittedError("no task has been learned; call fit_task first")
         return self.network
 
     def _routed(self) -> Router:
-        self._fitted()
+        self.fitted_network()
         if self.router is None:
             raise NotFittedError("routing is 0, so tasks cannot be told apart; give the task")
         return self.router

@@ -56,13 +56,13 @@ class Network:
 
     def _logits(self, task: int, block: Block, inputs: Tensor, view: View) -> Tensor:
         entry = self.trunk.enter(view(inputs))
-        outs = self._features(entry, self.depths(task))
+        outs = self.features_to(entry, self.depths(task))
         return run_block(
             self.trunk,
             block.growth,
             block.weights,
             block.enter(entry),
-            old=lambda level: self._read(block, level, outs),
+            old=lambda level: self.read(block, level, outs),
             units_read=block.units_read,
         )
 
@@ -87,13 +87,19 @@ class Network:
         """Returns, for each level, all blocks' features (batch, units, *places) under a view."""
         entry = self.trunk.enter(view(inputs))
         depth = len(self.trunk.levels)
-        parts = [self._features(part, [depth] * len(self)) for part in torch.split(entry, CHUNK)]
+        parts = [self.features_to(part, [depth] * len(self)) for part in torch.split(entry, CHUNK)]
         return [
             torch.cat([torch.cat([outs[j][level] for j in range(len(self))], 1) for outs in parts])
             for level in range(depth)
         ]
 
-    def _features(self, entry: Tensor, depths: Sequence[int]) -> list[list[Tensor]]:
+    def features_to(self, entry: Tensor, depths: Sequence[int]) -> list[list[Tensor]]:
+        """Returns, for each of the first blocks, its features of levels 1 to its depth.
+
+        Args:
+            entry: (batch, input units...) as the trunk takes them, under the asking task's view.
+            depths: as `depths` gives them.
+        """
         outs: list[list[Tensor]] = []
         for block, depth in zip(self.blocks, depths, strict=False):
             own: list[Tensor] = []
@@ -107,14 +113,15 @@ class Network:
                     below = block.enter(entry)
                 else:
                     lower = own[-1] if block.growth.widths[number - 2] else None
-                    old = self._read(block, number - 1, outs[:-1])
+                    old = self.read(block, number - 1, outs[:-1])
                     units = block.units_read(number - 1)
                     below = join(block.weights, number - 1, units, old, lower)
                 own.append(run_level(level, block.weights, str(number), below))
         return outs
 
     @staticmethod
-    def _read(block: Block, level: int, outs: Sequence[Sequence[Tensor]]) -> Tensor | None:
+    def read(block: Block, level: int, outs: Sequence[Sequence[Tensor]]) -> Tensor | None:
+        """Returns the units (batch, read, *places) that a block reads above a level, or None."""
         parts = [
             outs[source][level - 1].index_select(1, units)
             for source, units in enumerate(block.reads[level - 1])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from bocl import gates
 from bocl.errors import SettingsError
-from bocl.trunks.architectures import TRUNKS
 
+TRUNKS = ("mlp", "mlp-small", "lenet", "resnet")
+GATES = ("both", "unit", "task", "input", "none")
 PROTOCOLS = ("best", "paper")
 SEARCHES = ("bayesian", "random", "grid", "reinforce")
 COSTS = ("parameters", "macs", "bytes", "units")
@@ -27,12 +27,12 @@ class Settings:
     trunk: str = _setting("mlp", f"One of {', '.join(TRUNKS)}.")
     base: tuple[int, ...] | None = _setting(None, "Units per level of the first task.")
     largest: tuple[int, ...] | None = _setting(None, "Most new units per level; the base's.")
-    gates: str = _setting("both", f"Attention over earlier features: {', '.join(gates.KINDS)}.")
+    gates: str = _setting("both", f"Attention over earlier features: {', '.join(GATES)}.")
     views: str = _setting("auto", f"Looks for earlier tasks in disguise: {', '.join(VIEWS)}.")
     search: str = _setting("bayesian", f"One of {', '.join(SEARCHES)}.")
     trials: int = _setting(10, "Most trials per task.")
     parallel: int = _setting(3, "Trials proposed at a time.")
-    alpha: float = _setting(0.05, "Accuracy that growth by a whole first network must bring.")
+    alpha: float = _setting(0.3, "Accuracy that growth by a whole first network must bring.")
     cost: str = _setting("parameters", f"What growth costs: {', '.join(COSTS)}.")
     fidelity: str = _setting("shared", f"How a trial is measured: {', '.join(FIDELITIES)}.")
     epochs: int = _setting(5, "Epochs of the final training.")
@@ -53,7 +53,7 @@ class Settings:
         """Raises SettingsError for the first setting out of range."""
         named = {
             "trunk": TRUNKS,
-            "gates": gates.KINDS,
+            "gates": GATES,
             "views": VIEWS,
             "search": SEARCHES,
             "cost": COSTS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import torch
 from torch.nn import functional
@@ -51,6 +51,20 @@ class Schedule:
         return self.rate * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
 
 
+B = TypeVar("B")
+B_co = TypeVar("B_co", covariant=True)
+
+
+class Data(Protocol[B_co]):
+    """Samples that give batches of some kind."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, rows: Tensor, coin: torch.Generator | None = None) -> B_co:
+        """Returns some rows; with a coin, augmented by chance."""
+        ...
+
+
 class Keeper(Protocol):
     """Keeps unfinished work for a resumed run."""
 
@@ -76,8 +90,8 @@ class Forgetful:
 
 def train(
     parameters: Parameters,
-    data: FeatureCache,
-    loss_of: Callable[[Mapping[str, Tensor], Batch, torch.Generator], Tensor],
+    data: Data[B],
+    loss_of: Callable[[Mapping[str, Tensor], B, torch.Generator], Tensor],
     schedule: Schedule,
     key: tuple[object, ...],
     *,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from bocl.errors import DataError
 from bocl.streams import cifar, digits, mnist
@@ -22,16 +22,18 @@ class StreamKind:
     tasks: int
     most_tasks: int
     trunk: str
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
+IMAGES = {"epochs": 12, "flips": True, "batch": 64, "rate": 2e-3}
 STREAMS = {
-    "permuted-digits": StreamKind(digits.permuted, 5, 1000, "mlp-small"),
+    "permuted-digits": StreamKind(digits.permuted, 5, 1000, "mlp-small", {"epochs": 30}),
     "permuted-mnist": StreamKind(mnist.permuted, 10, 1000, "mlp"),
     "rotated-mnist": StreamKind(mnist.rotated, 10, 180, "mlp"),
     "mnist-mix": StreamKind(mnist.mix, 10, 1000, "mlp"),
     "split-mnist": StreamKind(mnist.split, 5, 5, "mlp"),
-    "split-cifar100": StreamKind(cifar.split, 10, 10, "lenet"),
-    "superclass-cifar100": StreamKind(cifar.superclasses, 20, 20, "lenet"),
+    "split-cifar100": StreamKind(cifar.split, 10, 10, "lenet", IMAGES),
+    "superclass-cifar100": StreamKind(cifar.superclasses, 20, 20, "lenet", IMAGES),
 }
 
 

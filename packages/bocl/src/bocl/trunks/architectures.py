@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bocl.errors import DataError, SettingsError
+from bocl.settings import TRUNKS
 from bocl.trunks.levels import Convolution, Dense, Level, Pooled, Residual
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-TRUNKS = ("mlp", "mlp-small", "lenet", "resnet")
 
 
 @dataclass(frozen=True)
