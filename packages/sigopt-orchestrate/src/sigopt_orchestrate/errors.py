@@ -34,3 +34,14 @@ class LeadershipError(OrchestrateError):
 
 class SuggestionError(OrchestrateError):
     """The optimiser could not produce a suggestion."""
+
+
+class MissingDependencyError(OrchestrateError):
+    """Something that needs a package which is not installed."""
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        """Says that `what` needs `package`, and which extra brings it."""
+        super().__init__(
+            f"{what} needs {package}, which is not installed: "
+            f"pip install 'sigopt-orchestrate[{extra}]'"
+        )

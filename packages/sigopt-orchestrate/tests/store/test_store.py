@@ -30,13 +30,7 @@ def test_what_is_not_there_is_said(store: Store, tmp_path: Path) -> None:
         Store.existing(tmp_path / "elsewhere")
 
 
-def test_a_newer_schema_and_a_foreign_file_are_refused(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    with writing(store.engine) as connection:
-        connection.exec_driver_sql("PRAGMA user_version = 99")
-    store.close()
-    with pytest.raises(StoreError, match="newer orchestrate"):
-        Store(tmp_path)
+def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "orchestrate.db").write_bytes(b"not a database, whatever its name says" * 100)
     with pytest.raises(StoreError, match="cannot open the store"):
         Store(tmp_path)
