@@ -19,6 +19,13 @@ home_option: Callable[[_Command], _Command] = click.option(
     show_envvar=True,
     help="The folder that holds the store.",
 )
+store_option: Callable[[_Command], _Command] = click.option(
+    "--store",
+    envvar="ORCHESTRATE_STORE",
+    metavar="URL",
+    show_envvar=True,
+    help="The database, such as postgresql://USER@HOST/NAME; SQLite in --home by default.",
+)
 json_option: Callable[[_Command], _Command] = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for programs."
 )
