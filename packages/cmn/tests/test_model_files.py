@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from cmn import model_files
+from cmn import atomic_files, model_files
+from cmn.atomic_files import write_atomically
 from cmn.errors import ModelFileError, ParameterError
-from cmn.model_files import load_model, pack_ids, save_model, unpack_ids, write_atomically
+from cmn.model_files import load_model, pack_ids, save_model, unpack_ids
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path, monkeypatch):
     def fail(_):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(model_files.os, "fsync", fail)
+    monkeypatch.setattr(atomic_files.os, "fsync", fail)
     with pytest.raises(OSError, match="Input/output"):
         write_atomically(path, b"new")
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"old"]

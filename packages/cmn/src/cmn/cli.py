@@ -15,7 +15,7 @@ import click
 
 from cmn.baselines import BASELINES, make_baseline
 from cmn.errors import CMNError, ModelFileError, ParameterError
-from cmn.hyperparameters import Hyperparameters
+from cmn.hyperparameters import Hyperparameters, protocol_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -48,15 +48,16 @@ def main() -> None:
 def _hyperparameter_options(command: Callable[..., None]) -> Callable[..., None]:
     for setting in reversed(fields(Hyperparameters)):
         flag = f"--{setting.name.replace('_', '-')}"
-        if isinstance(setting.default, bool):
+        usual = protocol_value(setting)
+        if isinstance(usual, bool):
             flag = f"{flag}/--no-{flag[2:]}"
+        choices = setting.metadata.get("choices")
         command = click.option(
             flag,
             setting.name,
-            default=setting.default,
-            show_default=True,
-            type=type(setting.default),
-            help=setting.metadata["meaning"],
+            default=None,
+            type=click.Choice(choices) if choices else type(usual),
+            help=f"{setting.metadata['meaning']}  [default: {usual}]",
         )(command)
     return command
 
@@ -89,6 +90,11 @@ def _part_options(command: Callable[..., None]) -> Callable[..., None]:
 @_data_options
 @click.option("--model-out", type=click.Path(path_type=Path), help="Folder to save the model in.")
 @click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    help="Folder to keep the training's state in; killed and started again, it continues.",
+)
+@click.option(
     "--split-seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the split."
 )
 @_hyperparameter_options
@@ -99,6 +105,7 @@ def train(
     threads: int | None,
     metrics_out: Path | None,
     model_out: Path | None,
+    checkpoint: Path | None,
     split_seed: int,
     **hyperparameters: Any,
 ) -> None:
@@ -106,14 +113,15 @@ def train(
 
     The test interactions are split off and not looked at.
     """
-    Hyperparameters(**hyperparameters)  # refuses bad values before torch is imported
+    settings = {name: value for name, value in hyperparameters.items() if value is not None}
+    Hyperparameters(**settings)  # refuses bad values before torch is imported
     split = _split(data, min_rating, split_seed)
     _use_threads(threads)
     from cmn.recommender import CMN  # noqa: PLC0415  imports torch
 
-    model = CMN(**hyperparameters)
+    model = CMN(**settings)
     with _Progress(model) as progress:
-        model.fit(split.train, split.validation, progress.report)
+        model.fit(split.train, split.validation, progress.report, checkpoint)
     if model_out is not None:
         notes = {"data": data, "min_rating": min_rating, "split_seed": split_seed}
         model.save(model_out, notes)
@@ -276,7 +284,7 @@ class _Progress:
 def _emit(metrics: Mapping[str, object], path: Path | None) -> None:
     line = json.dumps(metrics)
     if path is not None:
-        from cmn.model_files import write_atomically  # noqa: PLC0415  imports numpy
+        from cmn.atomic_files import write_atomically  # noqa: PLC0415
 
         write_atomically(path, f"{line}\n".encode())
     click.echo(line)

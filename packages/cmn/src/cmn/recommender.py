@@ -12,21 +12,18 @@ import torch
 from scipy import sparse
 
 from cmn.candidates import CandidateScorer
-from cmn.early_stopping import Epoch, train_until_best
+from cmn.early_stopping import Epoch
 from cmn.errors import ModelFileError, NotFittedError, ParameterError
-from cmn.evaluation import evaluate
+from cmn.fitting import build_network, fit_network
 from cmn.hyperparameters import Hyperparameters
 from cmn.interactions import HeldOut, Interactions, binary_csr
 from cmn.model import CMNNetwork
 from cmn.model_files import load_model, pack_ids, save_model, unpack_ids
 from cmn.neighbourhoods import Neighbourhoods
-from cmn.pretrain import GMF, GMFTrainer
 from cmn.ranking import Ranker, RowScorer
 from cmn.readers import as_interactions
-from cmn.sampling import NegativeSampler
 from cmn.scoring import CatalogueScorer
 from cmn.splits import leave_one_out
-from cmn.train import NetworkTrainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,6 +62,8 @@ class CMN(Ranker, Hyperparameters):
     def set_params(self, **params: Any) -> Self:
         """Changes settings by name, as scikit-learn asks; returns itself.
 
+        A new `protocol` brings its own values for the settings that are not named beside it.
+
         Raises:
             ParameterError: an unknown name, or a value out of its range; nothing is changed.
         """
@@ -73,8 +72,8 @@ class CMN(Ranker, Hyperparameters):
             raise ParameterError(
                 f"{min(unknown)!r} is no setting; {', '.join(self.get_params())} are"
             )
-        type(self)(**{**self.get_params(), **params})
-        for name, value in params.items():
+        kept = {} if "protocol" in params else self.get_params()
+        for name, value in type(self)(**{**kept, **params}).get_params().items():
             setattr(self, name, value)
         return self
 
@@ -83,11 +82,12 @@ class CMN(Ranker, Hyperparameters):
         X: Any,
         validation: HeldOut | None = None,
         report: Callable[[Epoch], None] = _ignore,
+        checkpoint: str | Path | None = None,
     ) -> Self:
         """Learns from interactions; returns itself.
 
         Pre-trains a factorisation, starts the memories from it, trains the network, and keeps of
-        each the epoch with the best full-ranking NDCG@10 on validation.
+        each the epoch with the best full-ranking NDCG@10 on validation, or the last (`keep`).
 
         Args:
             X: a scipy.sparse array (P, Q), every stored value above 0 an interaction and ids the
@@ -96,9 +96,12 @@ class CMN(Ranker, Hyperparameters):
             validation: held-out interactions that are not in `X`, by row and column numbers.
                 Without it, one random interaction of every user with at least two is cut off.
             report: hears of each epoch.
+            checkpoint: a folder that holds the training's whole state after each epoch; a fit that
+                finds one there, of the same settings and data, continues to the same weights.
 
         Raises:
             InteractionsError: the interactions are not usable.
+            ModelFileError: the checkpoint is corrupt or of another training.
             DataError: a table or file has no columns user and item, or cannot be read.
             TrainingDivergedError: a loss or score is not finite.
         """
@@ -106,34 +109,11 @@ class CMN(Ranker, Hyperparameters):
         interactions = as_interactions(X)
         train = interactions.matrix
         generator = np.random.default_rng(self.seed)
-        torch_generator = torch.Generator().manual_seed(self.seed)
         if validation is None:
             train, validation = leave_one_out(train, generator)
-        held_out = validation
-        sampler, neighbourhoods = NegativeSampler(train), Neighbourhoods(train)
-        network = CMNNetwork(*train.shape, self.embedding_dim, self.hops, torch_generator)
-        if self.pretrain_epochs > 0:
-            gmf = GMF(*train.shape, self.embedding_dim, torch_generator)
-            train_until_best(
-                gmf,
-                phase="pretrain",
-                epochs=self.pretrain_epochs,
-                patience=self.pretrain_epochs,
-                train_epoch=GMFTrainer(gmf, sampler, self, generator).train_epoch,
-                validate=lambda: evaluate(gmf, held_out, train),
-                report=report,
-            )
-            network.start_from(gmf.user_factors, gmf.item_factors)
-        trainer = NetworkTrainer(network, neighbourhoods, sampler, self, generator)
-        scorer = CatalogueScorer(network, neighbourhoods)
-        best = train_until_best(
-            network,
-            phase="train",
-            epochs=self.epochs,
-            patience=self.patience,
-            train_epoch=trainer.train_epoch,
-            validate=lambda: evaluate(scorer, held_out, train),
-            report=report,
+        folder = None if checkpoint is None else Path(checkpoint)
+        network, best = fit_network(
+            train, validation, self, generator=generator, report=report, folder=folder
         )
         self._install(network, replace(interactions, matrix=train, times=None))
         self.best_epoch_, self.validation_metrics_ = best.number, best.metrics
@@ -197,7 +177,7 @@ class CMN(Ranker, Hyperparameters):
         try:
             model = cls(**config["hyperparameters"])
             n_users, n_items = config["shape"]
-            network = CMNNetwork(n_users, n_items, model.embedding_dim, model.hops)
+            network = build_network(n_users, n_items, model)
             weights = {
                 name: torch.from_numpy(arrays[f"network.{name}"]) for name in network.state_dict()
             }
