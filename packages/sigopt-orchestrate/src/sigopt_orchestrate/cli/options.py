@@ -28,13 +28,6 @@ store_option: Callable[[_Command], _Command] = click.option(
     help="The database, sqlite:///PATH or postgresql://USER@HOST/DATABASE [default: a file in the "
     "home folder].",
 )
-store_option: Callable[[_Command], _Command] = click.option(
-    "--store",
-    envvar="ORCHESTRATE_STORE",
-    metavar="URL",
-    show_envvar=True,
-    help="The database, such as postgresql://USER@HOST/NAME; SQLite in --home by default.",
-)
 json_option: Callable[[_Command], _Command] = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for programs."
 )
