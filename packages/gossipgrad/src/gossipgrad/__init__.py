@@ -1,1 +1,1 @@
-"""GossipGraD: data-parallel SGD whose communication per step does not grow with the number of ranks."""
+"""GossipGraD: data-parallel SGD whose communication per step does not grow with the ranks."""

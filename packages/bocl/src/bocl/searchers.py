@@ -1,0 +1,29 @@
+"""The searcher that settings name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bocl.search.trials import Searcher
+    from bocl.settings import Settings
+
+
+def make_searcher(settings: Settings) -> Searcher:
+    """Returns a new searcher; BoTorch is imported only for the Bayesian one."""
+    if settings.search == "bayesian":
+        from bocl.search.bayesian import BayesianSearch  # noqa: PLC0415  seconds of imports
+
+        kernel = "matern" if settings.cost == "units" else "rbf"
+        return BayesianSearch(settings.trials, kernel=kernel)
+    if settings.search == "reinforce":
+        from bocl.search.controller import ReinforceSearch  # noqa: PLC0415
+
+        return ReinforceSearch(settings.trials)
+    from bocl.search.rivals import GridSearch, RandomSearch  # noqa: PLC0415
+
+    return (
+        RandomSearch(settings.trials)
+        if settings.search == "random"
+        else GridSearch(settings.trials)
+    )
