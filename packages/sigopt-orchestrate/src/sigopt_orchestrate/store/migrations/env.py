@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from sigopt_orchestrate.store import resources  # noqa: F401 - its tables are on the metadata, too
 from sigopt_orchestrate.store.schema import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
