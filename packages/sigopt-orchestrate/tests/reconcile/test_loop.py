@@ -1,5 +1,6 @@
 """The run loop with real processes and a deterministic source of trials."""
 
+import contextlib
 import json
 import os
 import signal
@@ -253,7 +254,8 @@ def test_a_supervisor_that_is_stopped_cannot_stop_the_end(
         for trial in trials:
             if trial.state is TrialState.RUNNING:
                 claim = store.home.experiment(1).attempt(trial.number, trial.attempt).claim
-                os.kill(json.loads(claim.read_bytes())["pid"], signal.SIGSTOP)
+                with contextlib.suppress(ProcessLookupError):  # killed since
+                    os.kill(json.loads(claim.read_bytes())["pid"], signal.SIGSTOP)
                 loop.request_stop()
 
     spec = make_spec(command=["sleep", "600"], budget=1, timeouts={"grace": 0.2})
