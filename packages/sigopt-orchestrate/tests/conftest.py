@@ -42,6 +42,20 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
+def stores(url: str, tmp_path: Path) -> Iterator[Callable[[], Store]]:
+    """Opens one and the same empty store, on either database, again and again."""
+    opened: list[Store] = []
+
+    def open_one() -> Store:
+        opened.append(Store(tmp_path / "home", url))
+        return opened[-1]
+
+    yield open_one
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
 def experiment(
     store: Store, make_spec: Callable[..., Experiment], tmp_path: Path
 ) -> ExperimentRecord:

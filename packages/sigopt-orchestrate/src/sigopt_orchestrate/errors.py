@@ -28,6 +28,20 @@ class StoreError(OrchestrateError):
     """A store that cannot be opened, or an object that it does not hold."""
 
 
+class StoreUnavailableError(StoreError):
+    """A store that cannot be reached, is locked or is full at present; it may pass."""
+
+    def __init__(self, store: str, reason: str) -> None:
+        """Says what the matter is with `store`.
+
+        Args:
+            store: Its address, without a password.
+            reason: In the database's own words.
+        """
+        super().__init__(f"{store}: {reason}")
+        self.reason = reason
+
+
 class LeadershipError(OrchestrateError):
     """Another orchestrate runs this experiment, or has taken it over."""
 

@@ -35,7 +35,7 @@ _file = click.Path(path_type=Path, dir_okay=False, exists=True)
 def server_command(
     *,
     home: Path,
-    store: str | None,
+    url: str | None,
     host: str,
     port: int,
     tls_certificate: Path | None,
@@ -61,7 +61,7 @@ def server_command(
             err=True,
         )
     settings = Settings(
-        store=store or Home(home.absolute()).database,
+        store=url or Home(home.absolute()).database,
         folder=home.absolute(),
         requests_per_second=rate_limit,
         public_url=public_url,

@@ -50,7 +50,7 @@ def token_command() -> None:
 def create(
     *,
     home: Path,
-    store: str | None,
+    url: str | None,
     new_client: bool,
     client: int | None,
     name: str | None,
@@ -61,7 +61,7 @@ def create(
     if new_client and client is not None:
         raise OrchestrateError("--new-client and --client exclude each other")
     lease_s = None if expires is None else _seconds(expires)
-    with _writing(home, store) as tx:
+    with _writing(home, url) as tx:
         owner = create_client(tx, name or "client") if new_client else find_client(tx, client)
         row, secret = create_token(tx, owner, Scope(scope), name=name, lease_s=lease_s)
         log_audit(tx, owner, None, "token create", f"token {row.id}, scope {scope}")
@@ -73,11 +73,11 @@ def create(
 @home_option
 @store_option
 @json_option
-def list_(home: Path, store: str | None, as_json: bool) -> None:
+def list_(home: Path, url: str | None, as_json: bool) -> None:
     """Show the tokens that are not revoked; never a token itself."""
     joined = tokens.join(clients, tokens.c.client_id == clients.c.id)
     query = select(tokens, clients.c.name.label("client")).select_from(joined)
-    engine = open_database(store or Home(home.absolute()).database)
+    engine = open_database(url or Home(home.absolute()).database)
     with reading(engine) as tx:
         rows = tx.execute(query.where(tokens.c.revoked.is_(None)).order_by(tokens.c.id)).all()
     engine.dispose()
@@ -99,9 +99,9 @@ def list_(home: Path, store: str | None, as_json: bool) -> None:
 @click.argument("token_id", type=click.IntRange(min=1), metavar="ID")
 @home_option
 @store_option
-def revoke(token_id: int, home: Path, store: str | None) -> None:
+def revoke(token_id: int, home: Path, url: str | None) -> None:
     """End the token with this id, as `list` shows it; a server obeys within a second."""
-    with _writing(home, store) as tx:
+    with _writing(home, url) as tx:
         mine = select(tokens).where(tokens.c.id == token_id, tokens.c.revoked.is_(None))
         row = tx.execute(mine).one_or_none()
         if row is None:
@@ -114,8 +114,8 @@ def revoke(token_id: int, home: Path, store: str | None) -> None:
 
 
 @contextmanager
-def _writing(home: Path, store: str | None) -> Iterator[Connection]:
-    engine = open_database(store or Home(home.absolute()).database)
+def _writing(home: Path, url: str | None) -> Iterator[Connection]:
+    engine = open_database(url or Home(home.absolute()).database)
     try:
         with writing(engine) as tx:
             yield tx
