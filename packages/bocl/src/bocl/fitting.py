@@ -14,15 +14,12 @@ import torch
 
 from bocl import seeds
 from bocl.cache import FeatureCache, kept_inputs
-from bocl.candidate import Candidate
-from bocl.complexity import base_cost, growth_cost
 from bocl.finding_views import find_view
-from bocl.freezing import freeze, readers_of, unread_units, zeroed
-from bocl.growth import Growth
+from bocl.freezing import freeze, silent_units, unread_units, zeroed
 from bocl.parameters import Parameters
+from bocl.posing import pose_candidate, pose_problem
 from bocl.records import TaskRecord
-from bocl.search.space import Space, full_space, log_space
-from bocl.search.trials import Problem, Recommendation
+from bocl.search.trials import Recommendation
 from bocl.training import train
 from bocl.trialling import Trialling, search_growth
 from bocl.views import View, class_statistics
@@ -33,14 +30,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from bocl.blocks import Block
+    from bocl.growth import Growth
     from bocl.journal import Journal
     from bocl.network import Network
-    from bocl.search.trials import Searcher, Trial
+    from bocl.search.trials import Problem, Searcher, Trial
     from bocl.settings import Settings
     from bocl.streams.samples import Samples
 
 PRUNED_AT = 0.6  # of the final training; the rest of it heals
-PAPER_MOST = 29  # RCL's largest new width
 
 
 @dataclass(frozen=True)
@@ -106,7 +103,13 @@ class TaskFitter:
         trialling = self._trialling(
             samples, validation, classes, view=view, inputs=inputs, journal=journal
         )
-        problem = self._problem(trialling.candidate, classes, len(validation))
+        problem = pose_problem(
+            trialling.candidate,
+            settings,
+            validation=len(validation),
+            seed=seeds.derive(*self._key, "search"),
+            landscapes=self._landscapes,
+        )
         searching = time.process_time()
         recommendation, trials, thinking = self._search(trialling, problem, journal)
         searched = time.process_time()
@@ -153,58 +156,14 @@ class TaskFitter:
         journal: Journal,
     ) -> Trialling:
         network, settings = self._network, self._settings
-        trunk, first = network.trunk, len(network) == 0
-        largest = self._largest()
-        fixed = getattr(self._searcher, "growth", None)
-        growth = Growth(trunk.base, reuse=False) if first else fixed or Growth(largest)
-        growth.check(first=first)
-        units = [network.widths(level) for level in range(1, len(trunk.levels) + 1)]
-        width = trunk.input_units if inputs is None else len(inputs)
-        candidate = Candidate(
-            trunk,
-            growth,
-            classes=classes,
-            inputs=width,
-            old_units=units,
-            gate_kind=settings.gates,
-        )
+        only = self._searcher.only
+        candidate = pose_candidate(network, settings, classes, inputs, only)
         caches = [
-            FeatureCache(network, part, view, inputs, reuse=growth.reuse, flips=flips)
+            FeatureCache(network, part, view, inputs, reuse=candidate.largest.reuse, flips=flips)
             for part, flips in ((samples, settings.flips), (validation, False))
         ]
         return Trialling(
             candidate, caches[0], caches[1], settings=settings, journal=journal, key=self._key
-        )
-
-    def _largest(self) -> tuple[int, ...]:
-        trunk, settings = self._network.trunk, self._settings
-        largest = settings.largest or trunk.base
-        if settings.cost == "units":
-            return tuple(min(PAPER_MOST, width) for width in largest)
-        return largest
-
-    def _space(self) -> Space:
-        if self._settings.cost == "units":
-            return full_space(self._largest(), PAPER_MOST)
-        return log_space(self._largest())
-
-    def _problem(self, candidate: Candidate, classes: int, validation: int) -> Problem:
-        settings = self._settings
-        unit = base_cost(self._network.trunk, self._network.trunk.base, classes, settings.cost)
-        costs: dict[Growth, float] = {}
-
-        def cost(growth: Growth) -> float:
-            if growth not in costs:
-                costs[growth] = growth_cost(candidate, growth, settings.cost) / unit
-            return costs[growth]
-
-        return Problem(
-            self._space(),
-            cost,
-            settings.alpha,
-            validation,
-            seeds.derive(*self._key, "search"),
-            [_logits(landscape) for landscape in self._landscapes if landscape],
         )
 
     def _search(
@@ -212,7 +171,7 @@ class TaskFitter:
     ) -> tuple[Recommendation, list[Trial], float]:
         if len(self._network) == 0:
             return Recommendation(trialling.candidate.largest, {}), [], 0.0
-        if self._searcher.name == "fixed":
+        if self._searcher.only is not None:
             return self._searcher.recommend(problem, []), [], 0.0
         if self._settings.fidelity == "shared":
             self._report("shared network")
@@ -277,32 +236,7 @@ class TaskFitter:
         weights = parameters.copies()
         if pruning:
             unread = {
-                level: _silent(candidate, growth, weights, level)
+                level: silent_units(candidate, growth, weights, level)
                 for level in range(1, len(growth.widths) + 1)
             }
         return weights, {level: units for level, units in unread.items() if units.numel()}
-
-
-def _silent(
-    candidate: Candidate, growth: Growth, weights: Mapping[str, Tensor], level: int
-) -> Tensor:
-    """Returns which earlier units (units,) bool have only zero weights above a level."""
-    total = sum(candidate.old_units[level - 1])
-    names = readers_of(candidate, growth, level) if growth.reuse else []
-    if not names or total == 0:
-        return torch.zeros(0, dtype=torch.bool)
-    silent = torch.ones(total, dtype=torch.bool)
-    for name in names:
-        prefix = name.split(".")[0]
-        below = (
-            candidate.trunk.head if prefix == "head" else candidate.trunk.levels[int(prefix) - 1]
-        )
-        columns = weights[name][:, : total * below.places_below]
-        used = (columns != 0).transpose(0, 1).reshape(total, -1).any(1)
-        silent &= ~used
-    return silent
-
-
-def _logits(landscape: Mapping[Growth, float]) -> dict[Growth, float]:
-    clamped = {growth: min(max(mean, 1e-4), 1 - 1e-4) for growth, mean in landscape.items()}
-    return {growth: math.log(mean / (1 - mean)) for growth, mean in clamped.items()}

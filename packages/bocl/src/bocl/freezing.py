@@ -61,37 +61,14 @@ def unread_units(
         if not names or features.shape[1] == 0:
             continue
         units = candidate.old_units[level - 1]
-        size = (
-            features.flatten(2).square().mean((0, 2))
-            if features.ndim > 2
-            else features.square().mean(0)
-        )
-        squares = torch.zeros_like(size)
-        for name in names:
-            columns = weights[name][:, : _old_columns(weights[name], features, name, candidate)]
-            squares = (
-                squares + columns.square().flatten(2).sum((0, 2))
-                if columns.ndim > 2
-                else (squares + columns.square().sum(0).view(len(size), -1).sum(1))
-            )
-        score = (size * squares).sqrt()
+        size = features.transpose(0, 1).flatten(1).square().mean(1)
+        columns = torch.cat([_columns(weights, name, sum(units), candidate) for name in names], 1)
+        score = (size * columns.square().sum(1)).sqrt()
         vector = gates.vector(weights, level, units)
         if vector is not None:
             score = score * vector
         result[level] = score < share * score.max()
     return result
-
-
-def _old_columns(weight: Tensor, features: Tensor, name: str, candidate: Candidate) -> int:
-    units = features.shape[1]
-    if weight.ndim > 2:
-        return units
-    places = (
-        candidate.trunk.head.places_below
-        if name == "head.weight"
-        else (candidate.trunk.levels[int(name.split(".", maxsplit=1)[0]) - 1].places_below)
-    )
-    return units * places
 
 
 def zeroed(
@@ -115,10 +92,21 @@ def zeroed(
     return result
 
 
-def _spread(units: Tensor, name: str, candidate: Candidate) -> Tensor:
+def _places(name: str, candidate: Candidate) -> int:
+    """Returns the inputs of a reading weight per unit below."""
     prefix = name.split(".", maxsplit=1)[0]
     level = candidate.trunk.head if prefix == "head" else candidate.trunk.levels[int(prefix) - 1]
-    return units.repeat_interleave(level.places_below)
+    return level.places_below
+
+
+def _columns(weights: Mapping[str, Tensor], name: str, units: int, candidate: Candidate) -> Tensor:
+    """Returns (units, entries): all entries of a reading weight by earlier unit."""
+    weight = weights[name].detach().transpose(0, 1)
+    return weight[: units * _places(name, candidate)].reshape(units, -1)
+
+
+def _spread(units: Tensor, name: str, candidate: Candidate) -> Tensor:
+    return units.repeat_interleave(_places(name, candidate))
 
 
 def freeze(
@@ -179,3 +167,15 @@ def freeze(
         frozen,
         tuple(attention),
     )
+
+
+def silent_units(
+    candidate: Candidate, growth: Growth, weights: Mapping[str, Tensor], level: int
+) -> Tensor:
+    """Returns which earlier units (units,) bool have only zero weights above a level."""
+    total = sum(candidate.old_units[level - 1])
+    names = readers_of(candidate, growth, level) if growth.reuse else []
+    if not names or total == 0:
+        return torch.zeros(0, dtype=torch.bool)
+    columns = torch.cat([_columns(weights, name, total, candidate) for name in names], 1)
+    return (columns == 0).all(1)

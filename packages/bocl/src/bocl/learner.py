@@ -18,6 +18,7 @@ from bocl.routing import Router
 from bocl.searchers import make_searcher
 from bocl.settings import Settings, settings_of
 from bocl.streams.samples import as_samples, check_labels, split_validation
+from bocl.task_free import predict_pairs
 from bocl.trunks.architectures import Trunk, make_trunk
 
 if TYPE_CHECKING:
@@ -169,39 +170,25 @@ class BOCL:
         return self._routed().task_log_odds(_inputs(inputs)).argmax(1).numpy()
 
     def predict_pairs(self, inputs: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Returns (task, label within it), both (batch,): class-incremental prediction.
-
-        Each class of each task scores log p(task | x), by the router, plus log p(class | x, task),
-        by the task's own network and the router's prototypes together.
-        """
-        network, router = self.fitted_network(), self._routed()
-        batch = _inputs(inputs)
-        log_odds = router.task_log_odds(batch)
-        best = torch.full((len(batch),), -torch.inf)
-        tasks, labels = torch.zeros((2, len(batch)), dtype=torch.int64)
-        for task in range(self.tasks):
-            within = torch.log_softmax(network.logits(task, batch), dim=1)
-            score, label = (within + log_odds[:, task : task + 1]).max(1)
-            better = score > best
-            best = torch.where(better, score, best)
-            tasks = torch.where(better, task, tasks)
-            labels = torch.where(better, label, labels)
-        return tasks.numpy(), labels.numpy()
+        """Returns (task, label within it), both (batch,), as `task_free.predict_pairs` does."""
+        return predict_pairs(self.fitted_network(), self._routed(), _inputs(inputs))
 
     def evaluate(self, stream: Stream) -> NDArray[np.float64]:
         """Returns the accuracy matrix R (tasks, tasks): R[i, j] on task j after task i.
 
-        Below and on the diagonal task j answers as it did after task i, which is as it does now.
-        Above it, task i's network is asked about a task not learned yet; NaN where classes differ.
+        Row i is computed by the network as it was after task i, its first i + 1 blocks; that it
+        equals what was measured then is what `bocl run` checks bit by bit. Above the diagonal task
+        i's head is asked about a task not learned yet; NaN where classes differ.
         """
-        tasks = min(self.tasks, len(stream))
+        network, tasks = self.fitted_network(), min(self.tasks, len(stream))
+        then = [Network(network.trunk, network.blocks[: i + 1]) for i in range(tasks)]
         matrix = np.full((tasks, tasks), np.nan)
         for j in range(tasks):
             test = stream[j].test
-            matrix[j:, j] = self.accuracy(test, j)
-            for i in range(j):
-                if self.records[i].classes == self.records[j].classes:
-                    matrix[i, j] = self.accuracy(test, i)
+            for i in range(tasks):
+                if i >= j or self.records[i].classes == self.records[j].classes:
+                    right = then[i].logits(min(i, j), test.inputs).argmax(1) == test.targets
+                    matrix[i, j] = float(right.double().mean())
         return matrix
 
     def accuracy(self, data: Any, task: int) -> float:

@@ -107,7 +107,7 @@ class Network:
             for number in range(1, depth + 1):
                 level = self.trunk.levels[number - 1]
                 if block.growth.widths[number - 1] == 0:
-                    own.append(entry.new_zeros(len(entry), 0, *level.places))
+                    own.append(entry.new_zeros(entry.shape[0], 0, *level.places))
                     continue
                 if number == 1:
                     below = block.enter(entry)

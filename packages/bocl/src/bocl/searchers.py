@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,7 +13,10 @@ if TYPE_CHECKING:
 def make_searcher(settings: Settings) -> Searcher:
     """Returns a new searcher; BoTorch is imported only for the Bayesian one."""
     if settings.search == "bayesian":
-        from bocl.search.bayesian import BayesianSearch  # noqa: PLC0415  seconds of imports
+        with warnings.catch_warnings():
+            # linear_operator scripts functions, which torch deprecates
+            warnings.simplefilter("ignore", DeprecationWarning)
+            from bocl.search.bayesian import BayesianSearch  # noqa: PLC0415  seconds of imports
 
         kernel = "matern" if settings.cost == "units" else "rbf"
         return BayesianSearch(settings.trials, kernel=kernel)

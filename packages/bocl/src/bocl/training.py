@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from bocl.cache import Batch, FeatureCache
-
 
 @dataclass(frozen=True)
 class Schedule:
@@ -178,8 +176,20 @@ def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     return functional.cross_entropy(logits, targets)
 
 
+class Labelled(Protocol):
+    """A batch that knows its labels."""
+
+    @property
+    def targets(self) -> Tensor:
+        """Labels (batch,)."""
+        ...
+
+
+L = TypeVar("L", bound=Labelled)
+
+
 @torch.no_grad()
-def accuracy(logits_of: Callable[[Batch], Tensor], data: FeatureCache, chunk: int = 2000) -> float:
+def accuracy(logits_of: Callable[[L], Tensor], data: Data[L], chunk: int = 2000) -> float:
     """Returns the share of samples whose largest logit is their label's."""
     right = 0
     for rows in torch.split(torch.arange(len(data)), chunk):

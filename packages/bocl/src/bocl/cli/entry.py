@@ -13,6 +13,9 @@ from bocl.errors import BOCLError
 _COMMANDS = {
     "run": "bocl.cli.run",
     "verify": "bocl.cli.verify",
+    "report": "bocl.cli.report",
+    "compare": "bocl.cli.compare",
+    "export": "bocl.cli.export",
 }
 
 

@@ -90,8 +90,11 @@ def command(
     results = _learn(folder, stream, tasks, protocol, given)
     if routing_test and settings.routing:
         results = _test_routing(folder, stream, len(results["rows"]), results)
+    from bocl.report import write_run_page  # noqa: PLC0415  imports matplotlib
+
+    page = write_run_page(folder)
     click.echo(f"certificates: bocl verify {folder}", err=True)
-    click.echo(json.dumps(summary(results) | {"folder": str(folder)}))
+    click.echo(json.dumps(summary(results) | {"folder": str(folder), "report": str(page)}))
 
 
 def _learn(

@@ -48,6 +48,7 @@ class BayesianSearch:
     """
 
     name = "bayesian"
+    only: Growth | None = None
 
     def __init__(
         self, most_trials: int = 10, least_gain: float = 5e-4, kernel: str = "rbf"

@@ -31,6 +31,7 @@ class ReinforceSearch:
     """Learns by policy gradient which widths are rewarded."""
 
     name = "reinforce"
+    only: Growth | None = None
 
     def __init__(self, most_trials: int = 50) -> None:
         self.most_trials = most_trials

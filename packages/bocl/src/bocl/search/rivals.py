@@ -20,6 +20,7 @@ class RandomSearch:
     """Tries growths drawn without replacement and takes the best draw."""
 
     name = "random"
+    only: Growth | None = None
 
     def __init__(self, most_trials: int = 50) -> None:
         self.most_trials = most_trials
@@ -41,6 +42,7 @@ class GridSearch:
     """Tries growths at even steps through the space, and takes the best draw."""
 
     name = "grid"
+    only: Growth | None = None
 
     def __init__(self, most_trials: int | None = None) -> None:
         self.most_trials = most_trials
@@ -63,7 +65,8 @@ class FixedGrowth:
     name = "fixed"
 
     def __init__(self, growth: Growth) -> None:
-        self.growth = growth
+        self.only: Growth | None = growth
+        self._growth = growth
 
     def propose(self, problem: Problem, trials: Sequence[Trial], count: int) -> list[Growth]:  # noqa: ARG002
         """Returns nothing to try."""
@@ -71,4 +74,4 @@ class FixedGrowth:
 
     def recommend(self, problem: Problem, trials: Sequence[Trial]) -> Recommendation:  # noqa: ARG002
         """Returns the given growth."""
-        return Recommendation(self.growth, {})
+        return Recommendation(self._growth, {})

@@ -73,6 +73,11 @@ class Searcher(Protocol):
         """For reports."""
         ...
 
+    @property
+    def only(self) -> Growth | None:
+        """The growth of every task where there is nothing to search, else None."""
+        ...
+
     def propose(self, problem: Problem, trials: Sequence[Trial], count: int) -> list[Growth]:
         """Returns up to `count` growths to try next; none when the search is over."""
         ...

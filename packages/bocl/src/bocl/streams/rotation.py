@@ -16,11 +16,7 @@ def rotate(images: Tensor, degrees: float) -> Tensor:
     """
     if degrees % 360 == 0:
         return images
-    angle = math.radians(degrees)
-    turn = torch.tensor(
-        [[math.cos(angle), -math.sin(angle), 0.0], [math.sin(angle), math.cos(angle), 0.0]]
-    )
-    grid = functional.affine_grid(turn[None], [1, *images.shape[1:]], align_corners=False)
+    grid = turning_grid(degrees, tuple(images.shape[1:]))
     turned = [
         functional.grid_sample(
             part,
@@ -31,3 +27,12 @@ def rotate(images: Tensor, degrees: float) -> Tensor:
         for part in torch.split(images, 4096)
     ]
     return torch.cat(turned)
+
+
+def turning_grid(degrees: float, shape: tuple[int, ...]) -> Tensor:
+    """Returns where each pixel comes from, (1, height, width, 2), for images of a shape."""
+    angle = math.radians(degrees)
+    turn = torch.tensor(
+        [[math.cos(angle), -math.sin(angle), 0.0], [math.sin(angle), math.cos(angle), 0.0]]
+    )
+    return functional.affine_grid(turn[None], [1, *shape], align_corners=False)
