@@ -13,6 +13,7 @@ The source is BOCL's abstract ("selectively by attention"); the equations are ou
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -42,6 +43,18 @@ def shapes(kind: str, level: int, units: Sequence[int]) -> dict[str, tuple[int, 
     return result
 
 
+@cache
+def _sources(units: tuple[int, ...]) -> Tensor:
+    """Returns, for every unit, the number of its block: (sum of units,)."""
+    return torch.arange(len(units)).repeat_interleave(torch.tensor(units))
+
+
+def mean_unit_gate(weights: Mapping[str, Tensor], level: int) -> Tensor | None:
+    """Returns the mean of a level's unit gates, what the sparsity penalty weighs; None without."""
+    unit = weights.get(f"gate.{level}.unit")
+    return None if unit is None else 2 * torch.sigmoid(unit).mean()
+
+
 def vector(weights: Mapping[str, Tensor], level: int, units: Sequence[int]) -> Tensor | None:
     """Returns the gates (units,) of a level that do not depend on the sample, None for identity."""
     fixed = weights.get(f"gate.{level}.fixed")
@@ -52,7 +65,7 @@ def vector(weights: Mapping[str, Tensor], level: int, units: Sequence[int]) -> T
         result = 2 * torch.sigmoid(unit)
     if (task := weights.get(f"gate.{level}.task")) is not None:
         shares = len(units) * torch.softmax(task, 0)
-        spread = shares.repeat_interleave(torch.tensor(units))
+        spread = shares[_sources(tuple(units))]
         result = spread if result is None else result * spread
     return result
 

@@ -71,16 +71,16 @@ class Trialling:
         )
 
     def loss(self, growth: Growth) -> Callable[[Mapping[str, Tensor], Batch, object], Tensor]:
-        """Returns the loss of a growth's own weights: cross-entropy and the mean gate."""
+        """Returns the loss of a growth's own weights: cross-entropy and the mean unit gate."""
         candidate, sparsity = self.candidate, self._settings.sparsity
 
         def loss_of(weights: Mapping[str, Tensor], batch: Batch, _: object) -> Tensor:
             loss = cross_entropy(candidate.logits(weights, growth, batch), batch.targets)
             if sparsity:
-                for level, units in enumerate(candidate.old_units, start=1):
-                    vector = gates.vector(weights, level, units)
-                    if vector is not None:
-                        loss = loss + sparsity * vector.mean()
+                for level in range(1, len(candidate.old_units) + 1):
+                    gate = gates.mean_unit_gate(weights, level)
+                    if gate is not None:
+                        loss = loss + sparsity * gate
             return loss
 
         return loss_of

@@ -146,3 +146,9 @@ class Identifiers:
         else:
             labels = np.concatenate([self.labels, fresh])
         return Identifiers(self.field, labels)
+
+
+def plain(label: Any) -> Any:
+    """Returns an id as a JSON value: a number, or else text."""
+    value = label.item() if isinstance(label, np.generic) else label
+    return value if isinstance(value, (int, float, str)) else str(value)

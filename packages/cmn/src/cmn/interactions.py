@@ -17,6 +17,8 @@ from cmn.identifiers import encode
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from cmn.identifiers import Identifiers
+
 
 SPARSE: Any = (sparse.sparray, sparse.spmatrix)
 
@@ -111,6 +113,23 @@ def binary_csr(matrix: Any, min_rating: float | None = None) -> sparse.csr_array
 def numbered(matrix: sparse.csr_array) -> Interactions:
     """Returns the interactions of a binary CSR (P, Q) whose ids are its row and column numbers."""
     return Interactions(matrix, np.arange(matrix.shape[0]), np.arange(matrix.shape[1]))
+
+
+def align(interactions: Interactions, items: Identifiers) -> Interactions:
+    """Returns interactions with the columns of known items, in their order.
+
+    Raises:
+        InteractionsError: some items are unknown, with their number.
+    """
+    columns = items.numbers(interactions.item_ids)
+    matrix = interactions.matrix.tocoo()
+    pairs = (matrix.row, columns[matrix.col])
+    shape = (matrix.shape[0], len(items))
+    return Interactions(
+        binary_csr(sparse.csr_array((matrix.data, pairs), shape)),
+        interactions.user_ids,
+        items.labels,
+    )
 
 
 def check_values(field: str, values: NDArray[Any]) -> None:

@@ -90,10 +90,11 @@ class CMNNetwork(nn.Module):
             items: int64 (B,).
             neighbours: N(i) of the B items.
         """
-        user, item = (
-            self.user_memory.index_select(0, users),
-            self.item_memory.index_select(0, items),
-        )
+        return self.respond(self.user_memory.index_select(0, users), items, neighbours)
+
+    def respond(self, user: Tensor, items: Tensor, neighbours: Ragged) -> Tensor:
+        """Returns r_ui, (B,), for the users whose memories m_u are `user`, (B, d)."""
+        item = self.item_memory.index_select(0, items)
         query = user + item
         output = self._read(query, neighbours)
         for layer in self.hop_layers:
@@ -107,8 +108,10 @@ class CMNNetwork(nn.Module):
         return values.relu_() if self.activation == "relu" else values
 
     def _read(self, query: Tensor, neighbours: Ragged) -> Tensor:
+        return read(self.weigh(query, neighbours), self.external_memory, neighbours)
+
+    def weigh(self, query: Tensor, neighbours: Ragged) -> Tensor:
+        """Returns p_uiv, one weight for each member of the B pairs' neighbourhoods, (S,)."""
         if self.attention == "uniform":
-            weights = uniform_attention(query, neighbours)
-        else:
-            weights = attention(query, self.user_memory, neighbours)
-        return read(weights, self.external_memory, neighbours)
+            return uniform_attention(query, neighbours)
+        return attention(query, self.user_memory, neighbours)

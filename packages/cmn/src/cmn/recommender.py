@@ -14,21 +14,26 @@ from scipy import sparse
 from cmn.candidates import CandidateScorer
 from cmn.early_stopping import Epoch
 from cmn.errors import ModelFileError, NotFittedError, ParameterError
+from cmn.explain import Explanation, shared_items, trace
+from cmn.export import export_onnx
 from cmn.fitting import build_network, fit_network
+from cmn.fold_in import Newcomers, fold_in
 from cmn.hyperparameters import Hyperparameters
-from cmn.interactions import HeldOut, Interactions, binary_csr
+from cmn.interactions import HeldOut, Interactions, align, binary_csr
+from cmn.learn_more import learn_more
 from cmn.model import CMNNetwork
 from cmn.model_files import load_model, pack_ids, save_model, unpack_ids
 from cmn.neighbourhoods import Neighbourhoods
 from cmn.ranking import Ranker, RowScorer
 from cmn.readers import as_interactions
 from cmn.scoring import CatalogueScorer
+from cmn.similarity import most_similar
 from cmn.splits import leave_one_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 
 def _ignore(_epoch: Epoch) -> None:
@@ -126,7 +131,13 @@ class CMN(Ranker, Hyperparameters):
         self._scorer = CatalogueScorer(network, self._neighbourhoods)
         self._remember(interactions)
 
-    def _fitted(self) -> CMNNetwork:
+    @property
+    def network(self) -> CMNNetwork:
+        """The fitted network.
+
+        Raises:
+            NotFittedError: before `fit`.
+        """
         if self._network is None:
             raise NotFittedError("CMN has not been fitted; call fit or load first")
         return self._network
@@ -137,8 +148,99 @@ class CMN(Ranker, Hyperparameters):
     @property
     def scorer(self) -> RowScorer:
         """This model by row and column numbers, which can also score a few candidates only."""
-        candidates = CandidateScorer(self._fitted(), self._neighbourhoods)
+        candidates = CandidateScorer(self.network, self._neighbourhoods)
         return RowScorer(self._scores, candidates.score)
+
+    def similar_items(
+        self, items: ArrayLike, n: int = 10
+    ) -> tuple[NDArray[Any], NDArray[np.float32]]:
+        """Returns the ids of the n items nearest to each by the cosine of e_i, and it, (B, n).
+
+        Args:
+            items: B ids.
+            n: items wanted, from 1 to Q - 1.
+
+        Raises:
+            InteractionsError: an id is unknown.
+            ParameterError: n is out of range.
+            NotFittedError: before `fit`.
+        """
+        memory = self.network.item_memory.detach().numpy()
+        return most_similar(memory, self._items, self._items.numbers(items), n)
+
+    def similar_users(
+        self, users: ArrayLike, n: int = 10
+    ) -> tuple[NDArray[Any], NDArray[np.float32]]:
+        """Returns the ids of the n users nearest to each by the cosine of m_u; see above."""
+        memory = self.network.user_memory.detach().numpy()
+        return most_similar(memory, self._users, self._users.numbers(users), n)
+
+    def explain(self, user: Any, item: Any) -> Explanation:
+        """Returns which users of an item spoke for it, hop by hop.
+
+        Args:
+            user: an id.
+            item: an id; of any item, also one the user has.
+
+        Raises:
+            InteractionsError: an id is unknown.
+            NotFittedError: before `fit`.
+        """
+        network = self.network
+        row, column = self._users.numbers([user]).item(), self._items.numbers([item]).item()
+        pair = trace(network, self._neighbourhoods, row, column)
+        counts, rarest = shared_items(self.train_matrix, row, pair.members)
+        return Explanation(
+            user,
+            item,
+            pair.score,
+            pair.without_memory,
+            self._users.of(pair.members),
+            pair.weights,
+            pair.effects,
+            counts,
+            [self._items.of(columns).tolist() for columns in rarest],
+        )
+
+    def fold_in(self, histories: Any) -> Newcomers:
+        """Returns users who were not there at training, known by their histories alone.
+
+        The model stays as it is; what is returned scores, recommends and evaluates like it.
+
+        Args:
+            histories: what `fit` takes, of known items: a matrix with Q columns, or a table or file
+                whose user ids are the newcomers'.
+
+        Raises:
+            InteractionsError: unknown items, another number of columns, or nothing to fold in.
+            NotFittedError: before `fit`.
+        """
+        network = self.network
+        theirs = align(as_interactions(histories), self._items)
+        return fold_in(network, self.train_matrix, self._neighbourhoods, theirs, self.seed)
+
+    def partial_fit(self, X: Any) -> Self:
+        """Learns new interactions, of known or new users and items; returns itself.
+
+        Newcomers' memories start from those of what they interacted with; then one epoch over the
+        new interactions moves all weights. Before the first `fit` this is `fit`.
+
+        Args:
+            X: what `fit` takes, ids as in `fit`; of a matrix, row and column numbers are ids.
+
+        Raises:
+            InteractionsError: the interactions are not usable, or all are known already.
+            TrainingDivergedError: the loss is not finite.
+        """
+        interactions = as_interactions(X)
+        if self._network is None:
+            return self.fit(interactions)
+        self._install(*learn_more(self._network, self.interactions, interactions, self))
+        return self
+
+    def export_onnx(self, folder: str | Path, n: int = 10) -> dict[str, Path]:
+        """Writes scorer.onnx, top_n.onnx and ids.json; see `cmn.export.export_onnx`."""
+        return export_onnx(self.network, self.interactions, Path(folder), n)
 
     def save(self, folder: str | Path, notes: dict[str, Any] | None = None) -> None:
         """Writes the model to a folder as JSON and safetensors, atomically.
@@ -151,7 +253,7 @@ class CMN(Ranker, Hyperparameters):
             ParameterError: ids of a type that a plain file cannot hold.
             NotFittedError: before `fit`.
         """
-        network = self._fitted()
+        network = self.network
         arrays = {f"network.{name}": value.numpy() for name, value in network.state_dict().items()}
         train = self.train_matrix
         arrays |= {"train.indptr": train.indptr, "train.indices": train.indices}

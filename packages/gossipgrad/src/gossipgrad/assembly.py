@@ -1,0 +1,145 @@
+"""Bringing all living ranks to one point, although they are at different steps.
+
+Gossip has no barrier, so before anything collective the ranks meet: each tells the lowest living
+rank how far it is, and hears from it up to which step everybody has to go and who counts as alive.
+Until all have come, those who wait keep serving the exchanges of those who still train: ranks may
+have different numbers of batches.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gossipgrad.membership import Membership
+from gossipgrad.progress import Nap
+from gossipgrad.signalling import Signalling
+from gossipgrad.transports import Transport
+
+_REPEAT_S = 0.05
+_QUIET_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a rank is.
+
+    Attributes:
+        steps: exchanges it has begun.
+        sent: messages sent without a matching step (async mode), which others must still receive.
+        received: such messages received.
+    """
+
+    steps: int
+    sent: int = 0
+    received: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """What was agreed.
+
+    Attributes:
+        steps: exchanges that everybody has to have begun and finished.
+        ranks: the living.
+        generation: the number of the meeting.
+    """
+
+    steps: int
+    ranks: list[int]
+    generation: int
+
+
+class Assembly:
+    """Meetings of the living ranks.
+
+    Args:
+        transport: the network.
+        membership: who is alive.
+        signalling: carries "join" and "go".
+    """
+
+    def __init__(
+        self, transport: Transport, membership: Membership, signalling: Signalling
+    ) -> None:
+        self._transport = transport
+        self._membership = membership
+        self._signalling = signalling
+        self.generation = 0
+        self._joined: dict[int, dict[int, Standing]] = {}
+        self._going: dict[int, Meeting] = {}
+        self._changed_at = 0.0
+        signalling.on("join", self._on_join)
+        signalling.on("go", self._on_go)
+
+    def meet(
+        self, standing: Callable[[], Standing], serve: Callable[[], None], nap: Nap | None = None
+    ) -> Meeting:
+        """Waits until every living rank is here.
+
+        Args:
+            standing: how far this rank is, now.
+            serve: drives the network and does what late ranks still ask for.
+            nap: sleeps between two looks.
+        """
+        self.generation += 1
+        generation, nap, told_at = self.generation, nap or Nap(), 0.0
+        while generation not in self._going:
+            serve()
+            leader = self._membership.living(standing().steps)[0]
+            if leader == self._transport.rank:
+                self._note(generation, leader, standing())
+                self._decide(generation)
+            elif time.monotonic() - told_at > _REPEAT_S:
+                told_at = time.monotonic()
+                now = standing()
+                self._signalling.send(
+                    leader,
+                    "join",
+                    generation=generation,
+                    standing=[now.steps, now.sent, now.received],
+                )
+            nap()
+        self._joined.pop(generation, None)
+        return self._going[generation]
+
+    def _note(self, generation: int, rank: int, standing: Standing) -> None:
+        joined = self._joined.setdefault(generation, {})
+        if joined.get(rank) != standing:
+            joined[rank] = standing
+            self._changed_at = time.monotonic()
+
+    def _decide(self, generation: int) -> None:
+        joined = self._joined[generation]
+        here = self._membership.living(max(standing.steps for standing in joined.values()))
+        if not all(rank in joined for rank in here):
+            return
+        standings = [joined[rank] for rank in here]
+        settled = sum(s.sent for s in standings) == sum(s.received for s in standings)
+        some_died = len(here) < self._transport.size
+        if not settled and not (some_died and time.monotonic() - self._changed_at > _QUIET_S):
+            return
+        meeting = Meeting(max(s.steps for s in standings), here, generation)
+        self._going[generation] = meeting
+        for rank in here[1:]:
+            self._send_go(rank, meeting)
+
+    def _send_go(self, rank: int, meeting: Meeting) -> None:
+        dead = sorted(set(range(self._transport.size)) - set(meeting.ranks))
+        self._signalling.send(
+            rank, "go", generation=meeting.generation, steps=meeting.steps, dead=dead
+        )
+
+    def _on_join(self, sender: int, content: dict[str, Any]) -> None:
+        generation = content["generation"]
+        if generation in self._going:
+            self._send_go(sender, self._going[generation])
+        else:
+            self._note(generation, sender, Standing(*content["standing"]))
+
+    def _on_go(self, sender: int, content: dict[str, Any]) -> None:
+        del sender
+        dead = set(content["dead"])
+        self._membership.lose(dead, content["steps"])
+        ranks = [rank for rank in range(self._transport.size) if rank not in dead]
+        self._going[content["generation"]] = Meeting(content["steps"], ranks, content["generation"])

@@ -1,0 +1,328 @@
+"""Keeping one rank's model near the others': snapshot, exchange, settle.
+
+Two ways, one interface. `PairedAveraging` meets its partners step by step (modes sync, overlap and
+paper) and is repeatable bit by bit; `FreeAveraging` takes what has come (mode async).
+"""
+
+import threading
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from gossipgrad.assembly import Standing
+from gossipgrad.buckets import Bucket
+from gossipgrad.exchange import FreeExchange, Outcome, PairedExchange
+from gossipgrad.frames import FrameSet
+from gossipgrad.membership import Membership, Patience
+from gossipgrad.progress import Nap
+from gossipgrad.rule import Portion, average_late, sampled_distance, settle
+from gossipgrad.schedules import Schedule
+from gossipgrad.signalling import Signalling
+from gossipgrad.transports import Transport
+from gossipgrad.wire import Codec
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What an averaging needs of the outside.
+
+    Attributes:
+        transport: the network.
+        schedule: who with whom.
+        membership: who is alive.
+        signalling: news between ranks.
+        patience: how long to bear silence.
+        lock: held by whoever touches the network.
+    """
+
+    transport: Transport
+    schedule: Schedule
+    membership: Membership
+    signalling: Signalling
+    patience: Patience
+    lock: threading.RLock
+
+
+class Snapshots:
+    """Packs models into frame sets of one codec.
+
+    Args:
+        buckets: the model.
+        codec: the wire format.
+        transport: decides whether frames lie in GPU memory.
+    """
+
+    def __init__(self, buckets: Sequence[Bucket], codec: Codec, transport: Transport) -> None:
+        self.buckets = buckets
+        self.codec = codec
+        names = ",".join(
+            f"{r.name}{tuple(r.tensor.shape)}" for bucket in buckets for r in bucket.residents
+        )
+        self._fingerprint = zlib.crc32(f"{codec.name}:{names}".encode())
+        on_gpu = transport.sends_device_memory and buckets[0].flat.is_cuda
+        self._device = buckets[0].flat.device if on_gpu else None
+        self.residuals = (
+            [torch.zeros_like(bucket.flat, dtype=torch.float32) for bucket in buckets]
+            if codec.name == "int8"
+            else None
+        )
+
+    def make_frames(self) -> FrameSet:
+        """Returns an empty frame set of this model."""
+        return FrameSet(self.buckets, self.codec, self._fingerprint, self._device)
+
+    @torch.no_grad()
+    def pack(self, frames: FrameSet, where: str) -> Callable[[], bool] | None:
+        """Writes the model into `frames`.
+
+        Args:
+            frames: what to write into.
+            where: ends the sentence of a NonFiniteError.
+
+        Returns:
+            What says whether the copy has been made; None where it has already.
+
+        Raises:
+            NonFiniteError: a weight is NaN or infinite.
+        """
+        for bucket in self.buckets:
+            bucket.check_finite(where)
+        frames.pack(self.buckets, self.residuals)
+        if not self.buckets[0].flat.is_cuda:
+            return None
+        # Snapshot, settlement and optimizer follow one another on one stream; the host goes on and
+        # asks the event. Once it has passed, the last settlement has read its frames, too.
+        event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        event.record()
+        return event.query
+
+
+class PairedAveraging:
+    """Averages with the schedule's partners of each step.
+
+    Args:
+        snapshots: the model and its codec.
+        network: the outside.
+        paper: whether to average as the authors' delayed solvers do.
+    """
+
+    def __init__(self, snapshots: Snapshots, network: Network, *, paper: bool = False) -> None:
+        self.mass = 1.0
+        self._snapshots = snapshots
+        self._network = network
+        self._paper = paper
+        self._finished_at = time.monotonic()
+        self.begun = 0
+        self.exchange = PairedExchange(
+            network.transport,
+            network.schedule,
+            network.membership,
+            network.signalling,
+            network.patience,
+            make_frames=snapshots.make_frames,
+        )
+        self.open = False
+
+    def begin(self) -> None:
+        """Takes a snapshot and starts to exchange it."""
+        with self._network.lock:
+            where = f"on rank {self._network.transport.rank} before exchange {self.begun}"
+            packed = self._snapshots.pack(self.exchange.outgoing, where)
+            self.exchange.post(self.begun, self.mass, packed)
+            self.begun += 1
+            self.open = True
+
+    def finish(self, staleness: int) -> Outcome:
+        """Waits for the exchange and settles it with the present weights.
+
+        Args:
+            staleness: local steps since `begin`.
+        """
+        exchange, network = self.exchange, self._network
+        nap = Nap()
+
+        def release_and_nap() -> None:
+            network.lock.release()
+            try:
+                nap()
+            finally:
+                network.lock.acquire()
+
+        with network.lock:
+            exposed_s = exchange.wait(release_and_nap)
+            outcome = self._settle(exposed_s, staleness)
+        now = time.monotonic()
+        network.patience.observe(exposed_s, now - self._finished_at)
+        self._finished_at = now
+        return outcome
+
+    def _settle(self, exposed_s: float, staleness: int) -> Outcome:
+        exchange = self.exchange
+        turn, arrived = exchange.turn, exchange.arrived
+        taken = [Portion(arrived.mass, exchange.incoming.payloads)] if arrived else []
+        given_mass = self.mass * turn.share
+        given = [Portion(given_mass, exchange.outgoing.payloads)] if exchange.delivered else []
+        snapshots = self._snapshots
+        distance = None
+        if taken:
+            distance = sampled_distance(
+                snapshots.buckets,
+                snapshots.codec,
+                exchange.outgoing.payloads,
+                exchange.incoming.payloads,
+            )
+        if not self._paper:
+            self.mass = settle(snapshots.buckets, snapshots.codec, self.mass, given, taken)
+        elif taken:
+            average_late(snapshots.buckets, snapshots.codec, taken[0])
+        exchange.close()
+        self.open = False
+        return Outcome(
+            step=exchange.step,
+            destination=turn.destination if exchange.delivered else None,
+            source=arrived.sender if arrived else None,
+            sent_bytes=exchange.outgoing.nbytes if exchange.delivered else 0,
+            exposed_s=exposed_s,
+            staleness=staleness,
+            distance=distance,
+            lost=exchange.was_lost,
+        )
+
+    def poll(self) -> None:
+        """Drives the network."""
+        self.exchange.poll()
+
+    def standing(self) -> Standing:
+        """Returns how far this rank is."""
+        return Standing(self.begun)
+
+    def serve(self) -> None:
+        """Goes on exchanging, without training, as long as late ranks ask for it."""
+        with self._network.lock:
+            settled = self.exchange.poll()
+            asked = self.exchange.is_asked_for(self.begun)
+        if settled and self.open:
+            self.finish(0)
+        if not self.open and asked:
+            self.begin()
+
+    def catch_up(self, steps: int) -> None:
+        """Exchanges until `steps` exchanges have been begun, and finishes the last."""
+        if self.open:
+            self.finish(0)
+        while self.begun < steps:
+            self.begin()
+            self.finish(0)
+
+    def equalise(self) -> None:
+        """Starts afresh from equal weights, as after a consensus."""
+        self.mass = 1.0
+        for residual in self._snapshots.residuals or ():
+            residual.zero_()
+
+    def jump(self, steps: int) -> None:
+        """Continues at exchange `steps`, as a rank that rejoins or resumes does."""
+        self.exchange.abandon()
+        self.begun, self.open = steps, False
+
+    def abandon(self) -> None:
+        """Gives up what is under way."""
+        self.exchange.abandon()
+        self.open = False
+
+
+class FreeAveraging:
+    """Averages with whatever has arrived; never waits.
+
+    Args:
+        snapshots: the model and its codec.
+        network: the outside.
+        max_delay: steps after which given mass is settled alone.
+    """
+
+    def __init__(self, snapshots: Snapshots, network: Network, max_delay: int) -> None:
+        self.mass = 1.0
+        self.begun = 0
+        self.open = False
+        self._snapshots = snapshots
+        self._network = network
+        self.exchange = FreeExchange(
+            network.transport,
+            network.schedule,
+            network.membership,
+            max_delay,
+            snapshots.make_frames,
+        )
+
+    def turn(self) -> Outcome:
+        """Settles what has arrived and sends a snapshot if its destination is ready for one."""
+        with self._network.lock:
+            began = time.monotonic()
+            oldest, sources = self._absorb(everything=False)
+            destination, sent_bytes = None, 0
+            frames = self.exchange.slot(self.begun)
+            if frames is not None:
+                where = f"on rank {self._network.transport.rank} before exchange {self.begun}"
+                if self._snapshots.pack(frames, where) is not None:
+                    torch.cuda.synchronize()
+                destination = self.exchange.send(frames, 0.5 * (self.mass - self.exchange.debt))
+                sent_bytes = frames.memory.numel() if destination is not None else 0
+            self.begun += 1
+        return Outcome(
+            step=self.begun - 1,
+            destination=destination,
+            source=sources[-1] if sources else None,
+            sent_bytes=sent_bytes,
+            exposed_s=time.monotonic() - began,
+            staleness=oldest,
+        )
+
+    def _absorb(self, *, everything: bool) -> tuple[int, list[int]]:
+        snapshots = self._snapshots
+        harvest = self.exchange.harvest(self.begun, everything=everything)
+        self.mass = settle(
+            snapshots.buckets, snapshots.codec, self.mass, harvest.given, harvest.taken
+        )
+        self.exchange.release()
+        return harvest.oldest, harvest.sources
+
+    def poll(self) -> None:
+        """Drives the network."""
+        self._network.signalling.poll()
+        self.exchange.poll()
+
+    def standing(self) -> Standing:
+        """Returns how far this rank is; unequal sums of sent and received mean mass in flight."""
+        return Standing(self.begun, self.exchange.sent, self.exchange.received)
+
+    def serve(self) -> None:
+        """Takes in what still arrives."""
+        with self._network.lock:
+            self.poll()
+            self._absorb(everything=False)
+
+    def catch_up(self, steps: int) -> None:
+        """Settles all debts and continues at `steps`."""
+        with self._network.lock:
+            self._absorb(everything=True)
+        self.begun = max(self.begun, steps)
+
+    def equalise(self) -> None:
+        """Starts afresh from equal weights, as after a consensus."""
+        self.mass = 1.0
+        for residual in self._snapshots.residuals or ():
+            residual.zero_()
+
+    def jump(self, steps: int) -> None:
+        """Continues at step `steps`."""
+        self.begun = steps
+
+    def abandon(self) -> None:
+        """Gives up what is under way."""
+        self.exchange.abandon()
+
+
+Averaging = PairedAveraging | FreeAveraging

@@ -1,0 +1,104 @@
+"""One model at the end: every living rank ends with the same bits.
+
+With 2^k ranks, a hypercube in k exchanges: ½(a + b) commutes, so both ends of a pair compute the
+same bits, and after the last dimension all have them. With any other number, sums of consecutive
+ranks' windows: E_c(i), the sum over the c ranks that follow i, grows to E_2c or E_2c+1 by one
+exchange, which reads p - 1 from its highest bit down and takes ceil(log2 p) exchanges (Bruck & Ho,
+1993). Ranks add there in different orders; so they add integers, fixed-point values on one scale,
+whose sums do not depend on the order. Those travel in 8 bytes.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gossipgrad.collectives import Collectives
+
+_FIXED_BITS = 61
+
+
+@dataclass(frozen=True, slots=True)
+class Consensus:
+    """How a consensus was reached.
+
+    Attributes:
+        exchanges: full-model exchanges this rank took part in; at most ceil(log2 p).
+        sent_bytes: bytes of the models that it sent.
+    """
+
+    exchanges: int
+    sent_bytes: int
+
+
+@torch.no_grad()
+def average(flats: Sequence[Tensor], mass: float, together: Collectives) -> Consensus:
+    """Replaces `flats` by their mass-weighted mean over all ranks, bitwise equal on all.
+
+    Nothing is changed if an error, such as a death, interrupts it.
+
+    Args:
+        flats: floating tensors ``(count,)`` of the same sizes on all ranks.
+        mass: this rank's weight, above 0.
+        together: the ranks that take part.
+    """
+    if together.size == 1:
+        return Consensus(0, 0)
+    work = [
+        flat.to("cpu", torch.promote_types(flat.dtype, torch.float32), copy=True) for flat in flats
+    ]
+    weight = torch.tensor([mass], dtype=torch.float64)
+    for flat in work:
+        flat.mul_(mass)
+    power_of_two = together.size & (together.size - 1) == 0
+    means, report = (_hypercube if power_of_two else _windows)([*work, weight], together)
+    total = float(means[-1][0])
+    for flat, mean in zip(flats, means, strict=False):
+        flat.copy_(mean.div_(total))
+    return report
+
+
+def _hypercube(parts: list[Tensor], together: Collectives) -> tuple[list[Tensor], Consensus]:
+    sent = 0
+    for dimension in range(together.rounds):
+        partner = together.index ^ (1 << dimension)
+        for part in parts:
+            theirs = torch.empty_like(part)
+            together.exchange(part, partner, theirs, partner)
+            part.add_(theirs).mul_(0.5)
+            sent += part.numel() * part.element_size()
+    return parts, Consensus(together.rounds, sent)
+
+
+def _windows(parts: list[Tensor], together: Collectives) -> tuple[list[Tensor], Consensus]:
+    size, index = together.size, together.index
+    means, sent = [], 0
+    for part in parts:
+        largest = together.largest(float(part.abs().max()) if part.numel() else 0.0)
+        exponent = math.frexp(largest)[1] if largest > 0 else 0
+        shift = _FIXED_BITS - together.rounds - exponent
+        mine = _to_fixed(part, shift)
+        following = torch.zeros_like(mine)
+        covered = 0
+        for bit in range(together.rounds - 1, -1, -1):
+            odd = (size - 1) >> bit & 1
+            # E_2c+1(i) = E_c(i) + x(i+c+1) + E_c(i+c+1); without the middle term it is E_2c.
+            reach = covered + odd
+            outgoing = following + mine if odd else following.clone()
+            theirs = torch.empty_like(mine)
+            together.exchange(outgoing, (index - reach) % size, theirs, (index + reach) % size)
+            following += theirs
+            covered = 2 * covered + odd
+            sent += outgoing.numel() * outgoing.element_size()
+        total = (following + mine).to(torch.float64)
+        means.append((total / size * math.ldexp(1.0, -shift)).to(part.dtype))
+    return means, Consensus(together.rounds, sent)
+
+
+def _to_fixed(part: Tensor, shift: int) -> Tensor:
+    # Two steps, since 2^shift may lie beyond a float64's exponents.
+    half = shift // 2
+    scaled = part.to(torch.float64) * math.ldexp(1.0, half) * math.ldexp(1.0, shift - half)
+    return scaled.round_().to(torch.int64)

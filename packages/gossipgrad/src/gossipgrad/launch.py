@@ -1,0 +1,120 @@
+"""Starting a training script on several ranks: finds an mpiexec, or says how to get one."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gossipgrad.errors import ConfigurationError, MissingDependencyError
+
+LAUNCHERS = ("auto", "mpi", "torch")
+
+
+@dataclass(frozen=True, slots=True)
+class Mpiexec:
+    """A launcher that was found.
+
+    Attributes:
+        path: the program.
+        vendor: "mpich", "openmpi", "intel" or "unknown".
+    """
+
+    path: str
+    vendor: str
+
+
+def find_mpiexec() -> Mpiexec | None:
+    """Returns the mpiexec beside this Python (the wheels put it there), else the one on PATH."""
+    beside = Path(sys.executable).parent / "mpiexec"
+    found = str(beside) if beside.exists() else shutil.which("mpiexec")
+    if found is None:
+        return None
+    shown = subprocess.run(
+        [found, "--version"], capture_output=True, text=True, check=False, timeout=30
+    )
+    said = (shown.stdout + shown.stderr).lower()
+    vendors = {"open mpi": "openmpi", "prte": "openmpi", "openrte": "openmpi", "intel": "intel",
+               "hydra": "mpich", "mpich": "mpich"}  # fmt: skip
+    return Mpiexec(found, next((name for word, name in vendors.items() if word in said), "unknown"))
+
+
+def mpi_command(mpiexec: Mpiexec, ranks: int, program: Sequence[str]) -> list[str]:
+    """Returns the command line that starts `program` on `ranks` ranks of this machine."""
+    options = ["-n", str(ranks)]
+    if mpiexec.vendor == "openmpi":
+        # More ranks than cores are allowed; and a dead rank must not end the others.
+        options = ["--with-ft", "ulfm", "--oversubscribe", *options]
+    return [mpiexec.path, *options, *program]
+
+
+def run(ranks: int, script: str, arguments: Sequence[str], launcher: str = "auto") -> int:
+    """Runs a Python script on `ranks` ranks of this machine and returns its exit status.
+
+    Args:
+        ranks: how many, at least 1.
+        script: path of the script.
+        arguments: its arguments.
+        launcher: "mpi", "torch" (torchrun's protocol), or "auto": MPI where there is one.
+
+    Raises:
+        ConfigurationError: an argument is not allowed or the script is not there.
+        MissingDependencyError: MPI is asked for and there is none.
+    """
+    if ranks < 1:
+        raise ConfigurationError(f"-n is {ranks}; it must be at least 1")
+    if launcher not in LAUNCHERS:
+        raise ConfigurationError(f"launcher is {launcher!r}; allowed: {', '.join(LAUNCHERS)}")
+    if not Path(script).is_file():
+        raise ConfigurationError(f"script is {script!r}; there is no such file")
+    program = [sys.executable, script, *arguments]
+    environment = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // ranks)), **os.environ}
+    if ranks == 1:
+        return _wait([program], [environment])
+    mpiexec = find_mpiexec() if launcher in ("auto", "mpi") else None
+    if launcher == "mpi" and mpiexec is None:
+        raise MissingDependencyError(
+            "no mpiexec beside this Python or on PATH: pip install 'gossipgrad[mpich]' or "
+            "'gossipgrad[openmpi]', or start with --launcher torch, which needs no MPI"
+        )
+    if mpiexec is not None:
+        if os.geteuid() == 0 and mpiexec.vendor == "openmpi":
+            environment |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+        return _wait([mpi_command(mpiexec, ranks, program)], [environment])
+    port = _free_port()
+    ranked = [
+        {**environment, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(ranks),
+         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        for rank in range(ranks)
+    ]  # fmt: skip
+    return _wait([program] * ranks, ranked)
+
+
+def _wait(programs: list[list[str]], environments: list[dict[str, str]]) -> int:
+    children = [
+        subprocess.Popen(program, env=environment)
+        for program, environment in zip(programs, environments, strict=True)
+    ]
+    try:
+        return max((child.wait() for child in children), key=abs)
+    except KeyboardInterrupt:
+        for child in children:
+            child.send_signal(signal.SIGINT)
+        return 130
+    finally:
+        for child in children:
+            if child.poll() is None:
+                child.terminate()
+                child.wait()
+
+
+def _free_port() -> int:
+    import socket  # noqa: PLC0415 - only for torch's rendezvous
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

@@ -1,0 +1,92 @@
+"""Who is alive, as far as one rank knows, and how long a silence it bears.
+
+Ranks need not agree at every moment: `schedules.live_turn` limits the damage of a disagreement to
+the neighbours of the dead rank, and for some steps after bad news (the grace) the exchange asks
+across the gap before it relies on it.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from statistics import median
+
+_REMEMBERED_WAITS = 64
+_MAD_FACTOR = 8.0
+
+
+class Membership:
+    """The living, by step.
+
+    Args:
+        rank: this rank.
+        size: number of ranks at the start.
+    """
+
+    def __init__(self, rank: int, size: int) -> None:
+        self.rank = rank
+        self.size = size
+        self.grace = size.bit_length() + 1
+        self.version = 0
+        self._gone: dict[int, int] = {}
+        self._back_at: dict[int, int] = {}
+
+    def dead(self, step: int) -> frozenset[int]:
+        """Returns the ranks that take no part at `step`."""
+        if not self._gone:
+            return frozenset()
+        return frozenset(rank for rank in self._gone if step < self._back_at.get(rank, step + 1))
+
+    def living(self, step: int) -> list[int]:
+        """Returns the ranks that take part at `step`, in order."""
+        dead = self.dead(step)
+        return [rank for rank in range(self.size) if rank not in dead]
+
+    def lose(self, ranks: Iterable[int], step: int) -> list[int]:
+        """Counts ranks as dead from now on; returns those that this rank did not know to be."""
+        known = self.dead(step)
+        new = [rank for rank in ranks if rank not in known and rank != self.rank and rank >= 0]
+        for rank in new:
+            self._gone[rank] = step
+            self._back_at.pop(rank, None)
+        if new:
+            self.version += 1
+        return new
+
+    def welcome(self, rank: int, step: int) -> None:
+        """Counts `rank` as alive again from exchange `step` on."""
+        if rank in self._gone and self._back_at.get(rank) != step:
+            self._back_at[rank] = step
+            self.version += 1
+
+    def is_fresh(self, skipped: Iterable[int], step: int) -> bool:
+        """Says whether some rank beyond the gap may not yet know of the deaths in `skipped`."""
+        return any(step <= self._gone[rank] + self.grace for rank in skipped if rank in self._gone)
+
+
+class Patience:
+    """How long to wait for a sign of life: what is usual, and well beyond it.
+
+    The limit is median + 8 median absolute deviations of the last waits, plus twice the median
+    step, and never below `floor_s`: fixed time-outs are either too short for somebody or too long
+    for all.
+
+    Args:
+        floor_s: seconds; silence shorter than this is never held against a rank.
+    """
+
+    def __init__(self, floor_s: float) -> None:
+        self.floor_s = floor_s
+        self._waits: deque[float] = deque(maxlen=_REMEMBERED_WAITS)
+        self._steps: deque[float] = deque(maxlen=_REMEMBERED_WAITS)
+
+    def observe(self, wait_s: float, step_s: float) -> None:
+        """Remembers one step: how long it waited for its peers and how long it took in all."""
+        self._waits.append(wait_s)
+        self._steps.append(step_s)
+
+    def limit_s(self) -> float:
+        """Returns the silence after which a rank counts as dead, in seconds."""
+        if not self._waits:
+            return max(self.floor_s, 60.0)  # first steps compile, load and warm up
+        middle = median(self._waits)
+        deviation = median(abs(wait - middle) for wait in self._waits)
+        return max(self.floor_s, middle + _MAD_FACTOR * deviation + 2 * median(self._steps))

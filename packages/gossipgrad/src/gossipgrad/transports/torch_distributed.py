@@ -1,0 +1,166 @@
+"""torch.distributed point to point (gloo, NCCL), for clusters without MPI.
+
+A gloo operation reports its end only to whoever waits for it, and one that times out closes its
+connection for good. So each is waited for on a thread of its own, without a timeout of ours; a
+peer's death ends the wait at once, because its connection closes.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Collection
+from queue import SimpleQueue
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from gossipgrad.errors import ConfigurationError, PeerLostError
+from gossipgrad.transports.protocol import SIGNAL_BYTES
+
+_SIGNAL_TAG = (1 << 15) - 1
+_LENGTH_BYTES = 4
+
+
+class _Waiters:
+    """Daemon threads, as many as there are waits at once."""
+
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._idle = threading.Semaphore(0)
+
+    def submit(self, job: Callable[[], None]) -> None:
+        self._jobs.put(job)
+        if not self._idle.acquire(blocking=False):
+            threading.Thread(target=self._work, name="gossipgrad-wait", daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            self._jobs.get()()
+            self._idle.release()
+
+
+class _Waited:
+    """An operation that a thread waits for."""
+
+    __slots__ = ("_error", "_peer", "_work", "complete", "source")
+
+    def __init__(self, work: Any, peer: int | None, waiters: _Waiters) -> None:
+        self._work = work
+        self._peer = peer
+        self._error: RuntimeError | None = None
+        self.complete = False
+        self.source = -1
+        waiters.submit(self._wait)
+
+    def _wait(self) -> None:
+        try:
+            self._work.wait()
+            if self._peer is None:
+                self.source = self._work._source_rank()  # noqa: SLF001 - no public name
+        except RuntimeError as error:
+            self._error = error
+        self.complete = True
+
+    def done(self) -> bool:
+        if self.complete and self._error is not None:
+            raise PeerLostError(-1 if self._peer is None else self._peer) from self._error
+        return self.complete
+
+    def cancel(self) -> None:
+        """Gives it up; the thread stays with it until the process ends."""
+
+
+class TorchTransport:
+    """All ranks of a torch.distributed process group.
+
+    Args:
+        group: a process group; None is the default one.
+
+    Raises:
+        ConfigurationError: torch.distributed has not been initialised.
+    """
+
+    driver = "none"
+    abandons = True
+
+    def __init__(self, group: Any = None) -> None:
+        if not dist.is_initialized():
+            raise ConfigurationError(
+                "transport is 'torch' but torch.distributed is not initialised: call "
+                "torch.distributed.init_process_group first, or start with `gossipgrad run`"
+            )
+        self._group = group
+        self.name: str = dist.get_backend(group)
+        self.rank: int = dist.get_rank(group)
+        self.size: int = dist.get_world_size(group)
+        self.sends_device_memory = self.name == "nccl"
+        self._device = torch.device("cuda") if self.name == "nccl" else torch.device("cpu")
+        self._waiters = _Waiters()
+        self._lost: set[int] = set()
+        self._inbox: deque[tuple[int, bytes]] = deque()
+        self._mailbox = torch.zeros(SIGNAL_BYTES + _LENGTH_BYTES, dtype=torch.uint8)
+        self._letter: _Waited | None = None
+        # NCCL has neither tags nor any-source receives; there faults end the job.
+        self._carries_signals = self.name == "gloo" and self.size > 1
+        if self._carries_signals:
+            self._await_letter()
+
+    def send(self, buffer: Tensor, peer: int, tag: int) -> _Waited:
+        """Starts a send."""
+        return self._start(dist.isend, buffer, peer, tag)
+
+    def receive(self, buffer: Tensor, peer: int | None, tag: int) -> _Waited:
+        """Starts a receive."""
+        return self._start(dist.irecv, buffer, peer, tag)
+
+    def _start(self, operation: Any, buffer: Tensor, peer: int | None, tag: int) -> _Waited:
+        try:
+            work = operation(buffer, peer, group=self._group, tag=tag)
+        except RuntimeError as error:
+            if peer is not None:
+                self._lost.add(peer)
+            raise PeerLostError(-1 if peer is None else peer) from error
+        return _Waited(work, peer, self._waiters)
+
+    def signal(self, peer: int, payload: bytes) -> None:
+        """Sends a datagram of fixed size."""
+        if not self._carries_signals or peer in self._lost:
+            return
+        letter = torch.zeros_like(self._mailbox)
+        content = len(payload).to_bytes(_LENGTH_BYTES, "little") + payload
+        letter[: len(content)] = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+        try:
+            self.send(letter, peer, _SIGNAL_TAG)
+        except PeerLostError:
+            self._lost.add(peer)
+
+    def signals(self) -> list[tuple[int, bytes]]:
+        """Empties the mailbox."""
+        arrived = []
+        while self._letter is not None:
+            try:
+                if not self._letter.done():
+                    break
+            except PeerLostError:
+                # An any-source receive fails when any connection closes; the others go on.
+                self._await_letter()
+                break
+            raw = bytes(self._mailbox.numpy())
+            length = int.from_bytes(raw[:_LENGTH_BYTES], "little")
+            arrived.append((self._letter.source, raw[_LENGTH_BYTES : _LENGTH_BYTES + length]))
+            self._await_letter()
+        return arrived
+
+    def _await_letter(self) -> None:
+        try:
+            self._letter = self.receive(self._mailbox, None, _SIGNAL_TAG)
+        except PeerLostError:
+            self._letter = None
+
+    def lost(self) -> Collection[int]:
+        """Returns the ranks to which an operation could not even be started."""
+        return self._lost
+
+    def close(self) -> None:
+        """Leaves the process group to whoever made it."""
