@@ -63,7 +63,7 @@ class CatalogueScorer:
                     hidden.add_(self._last_read(user, item[:, :, None], members[part], projected))
                 else:
                     hidden.add_(network.output_layer.bias[:, None])
-                scores[items[part]] = network.output_weight @ hidden.relu_()
+                scores[items[part]] = network.output_weight @ network.activate(hidden)
         return scores.T.numpy()
 
     def _last_read(self, user: Tensor, item: Tensor, members: Tensor, projected: Tensor) -> Tensor:
@@ -77,9 +77,9 @@ class CatalogueScorer:
             members: N(i), (n, L), L at least 1.
             projected: W c_v + b, whose mean under weights that add up to 1 is W o + b.
         """
-        if members.shape[1] == 1:  # one member leaves attention no choice
-            return projected[members].transpose(1, 2)
         network = self._network
+        if members.shape[1] == 1 or network.attention == "uniform":  # nothing depends on the user
+            return projected[members].mean(dim=1)[:, :, None]
         keys = network.user_memory[members]  # (n, L, d)
         values = network.external_memory[members].transpose(1, 2)  # (n, d, L)
         logits = (keys @ user).add_(keys @ item)  # (n, L, B)
@@ -90,6 +90,6 @@ class CatalogueScorer:
                 output.add_(layer.weight @ user).add_(layer.weight @ item)
             else:
                 output.add_(layer.weight @ query)
-            query = output.add_(layer.bias[:, None]).relu_()
+            query = network.activate(output.add_(layer.bias[:, None]))
             logits = keys @ query
         return projected[members].transpose(1, 2) @ torch.softmax(logits, dim=1)

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -59,7 +59,7 @@ def run(store: Store, tmp_path: Path, suggestions: Counting) -> Run:
 
     def go(
         spec: Experiment | ExperimentRecord,
-        watch: Callable[[RunLoop, Sequence[TrialRecord]], None] = lambda *_: None,
+        watch: Callable[[RunLoop, Collection[TrialRecord]], None] = lambda *_: None,
     ) -> tuple[ExperimentRecord, list[TrialRecord]]:
         if isinstance(spec, Experiment):
             spec = store.create_experiment(spec, tmp_path)
@@ -67,7 +67,7 @@ def run(store: Store, tmp_path: Path, suggestions: Counting) -> Run:
         with lead(store, spec.id) as ledger:
             executor = LocalExecutor(folder)
             loop = RunLoop(
-                ledger, folder, executor, suggestions, lambda _, trials: watch(loop, trials)
+                ledger, folder, executor, suggestions, lambda _, trials, __: watch(loop, trials)
             )
             ended = loop.run()
         return ended, store.trials(spec.id)
@@ -93,7 +93,7 @@ def test_the_budget_is_used_exactly(
 def test_never_more_than_parallel_at_once(run: Run, make_spec: Callable[..., Experiment]) -> None:
     most = 0
 
-    def watch(_: RunLoop, trials: Sequence[TrialRecord]) -> None:
+    def watch(_: RunLoop, trials: Collection[TrialRecord]) -> None:
         nonlocal most
         most = max(most, sum(trial.state.in_flight for trial in trials))
 
@@ -145,7 +145,7 @@ def test_what_is_lost_for_ever_is_given_up(run: Run, make_spec: Callable[..., Ex
 def test_stop_and_go_on(run: Run, make_spec: Callable[..., Experiment], tmp_path: Path) -> None:
     spec = make_spec(command=f"[ -e go ] || exec sleep 600; {REPORT}", budget=3)
 
-    def watch(loop: RunLoop, trials: Sequence[TrialRecord]) -> None:
+    def watch(loop: RunLoop, trials: Collection[TrialRecord]) -> None:
         if sum(trial.state is TrialState.RUNNING for trial in trials) == 2:
             loop.request_stop()
 
