@@ -15,6 +15,7 @@ from bocl.journal import Journal
 from bocl.network import Network
 from bocl.records import TaskRecord
 from bocl.routing import Router
+from bocl.search.pareto import pareto_front
 from bocl.searchers import make_searcher
 from bocl.settings import Settings, settings_of
 from bocl.streams.samples import as_samples, check_labels, split_validation
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from bocl.growth import Growth
     from bocl.search.trials import Searcher
     from bocl.streams.samples import Samples, Stream
 
@@ -190,6 +192,15 @@ class BOCL:
                     right = then[i].logits(min(i, j), test.inputs).argmax(1) == test.targets
                     matrix[i, j] = float(right.double().mean())
         return matrix
+
+    def pareto(self, task: int) -> list[tuple[Growth, float, float]]:
+        """Returns (growth, cost, expected validation accuracy) that a task could have chosen.
+
+        The front comes from the task's one search: its model expects an accuracy of every growth,
+        and every cost, a share of the first network, is known. Empty for the first task.
+        """
+        record = self.records[task]
+        return pareto_front(record.landscape, record.costs.__getitem__)
 
     def accuracy(self, data: Any, task: int) -> float:
         """Returns the share of right labels on samples of a task."""
