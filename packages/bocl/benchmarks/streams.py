@@ -58,7 +58,12 @@ TABLES = {
     "B5": Table(
         "split-cifar100",
         2.5,
-        _rivals(Rival("EWC, head per task, λ = 1000", "ewc", {"strength": 1000.0})),
+        _rivals(
+            Rival("EWC, head per task, λ = 1000", "ewc", {"strength": 1000.0}),
+            Rival("LwF", "lwf"),
+            Rival("LwF, one growing head", "lwf", {"heads": "growing"}),
+            Rival("RCL, 5 trials", "rcl", {"trials": 5, "epochs": 12, "batch": 64}),
+        ),
     ),
 }
 

@@ -22,9 +22,9 @@ from bocl.metrics import measure
 from bocl.streams.registry import make_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from bocl.streams.samples import Samples, Stream
+    from bocl.streams.samples import Samples, Stream, Task
 
 RUN, RESULTS = "run.json", "results.json"
 
@@ -155,7 +155,7 @@ def _account(results: dict[str, Any], learner: BOCL) -> None:
     results["peak_mebibytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def judge_routing(learner: BOCL, stream: Stream) -> dict[str, float]:
+def judge_routing(learner: BOCL, stream: Sequence[Task]) -> dict[str, float]:
     """Returns how well tasks are told apart on all test samples, and accuracy without task ids.
 
     `task_inference` is the share of samples given to the right task, `without_task` the share with
