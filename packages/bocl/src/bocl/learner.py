@@ -10,6 +10,7 @@ import torch
 
 from bocl import certificate, checkpoint, files
 from bocl.errors import CheckpointError, DataError, NotFittedError, UnknownTaskError
+from bocl.evaluation import accuracy_matrix
 from bocl.fitting import TaskFitter
 from bocl.journal import Journal
 from bocl.network import Network
@@ -182,16 +183,7 @@ class BOCL:
         equals what was measured then is what `bocl run` checks bit by bit. Above the diagonal task
         i's head is asked about a task not learned yet; NaN where classes differ.
         """
-        network, tasks = self.fitted_network(), min(self.tasks, len(stream))
-        then = [Network(network.trunk, network.blocks[: i + 1]) for i in range(tasks)]
-        matrix = np.full((tasks, tasks), np.nan)
-        for j in range(tasks):
-            test = stream[j].test
-            for i in range(tasks):
-                if i >= j or self.records[i].classes == self.records[j].classes:
-                    right = then[i].logits(min(i, j), test.inputs).argmax(1) == test.targets
-                    matrix[i, j] = float(right.double().mean())
-        return matrix
+        return accuracy_matrix(self.fitted_network(), stream)
 
     def pareto(self, task: int) -> list[tuple[Growth, float, float]]:
         """Returns (growth, cost, expected validation accuracy) that a task could have chosen.
