@@ -35,10 +35,11 @@ def tables(outcomes: Outcomes) -> dict[str, str]:
         rows = [outcomes.of(table.stream, rival.label) for rival in table.rivals]
         if any(rows):
             found[name] = markdown([row for row in rows if row])
-    found["B6 cost"] = search_cost(outcomes)
-    found["B7"] = without_task_ids(outcomes)
+    found["B6"] = search_cost(outcomes)
     if LANDSCAPE.exists() and "regrets" in (measured := json.loads(LANDSCAPE.read_text())):
-        found["B6 regret"] = regret(measured["regrets"])
+        found["B6"] += "\n\n" + regret(measured["regrets"])
+    if len((routed := without_task_ids(outcomes)).splitlines()) > 2:
+        found["B7"] = routed
     if THROUGHPUT.exists():
         found["B8"] = throughput(json.loads(THROUGHPUT.read_text()))
     return found

@@ -57,19 +57,15 @@ def facts(levels=2, tasks=3):
             trials=[Trial(growths[1], 0.85, 0.1)] if number == 1 else [],
             landscape=landscape if number == 1 else {},
             deviations=dict.fromkeys(landscape, 0.01) if number == 1 else {},
+            costs={g: 0.1 * sum(g.widths) for g in landscape} if number == 1 else {},
             attention=((0.5,) * number,) * levels,
         )
         for number in range(tasks)
     ]
     matrix = np.tril(np.full((tasks, tasks), 0.9))
     matrix[np.triu_indices(tasks, 1)] = np.nan
-    costs = [
-        {growth: 0.1 * sum(growth.widths) for growth in record.landscape} for record in records
-    ]
     names = [f"level {level}" for level in range(1, levels + 1)]
-    return RunFacts(
-        "a <run>", records, matrix, measure(matrix, [3] * tasks), 900, 0.3, names, costs
-    )
+    return RunFacts("a <run>", records, matrix, measure(matrix, [3] * tasks), 900, 0.3, names)
 
 
 @pytest.mark.parametrize(("levels", "tasks"), [(2, 3), (3, 2), (2, 1)])
