@@ -14,6 +14,8 @@ from scipy import sparse
 from cmn.candidates import CandidateScorer
 from cmn.early_stopping import Epoch
 from cmn.errors import ModelFileError, NotFittedError, ParameterError
+from cmn.evidence_fitting import build_evidence_scorer, learn_memories
+from cmn.evidence_network import EvidenceNetwork
 from cmn.explain import Explanation, shared_items, trace
 from cmn.export import export_onnx
 from cmn.fitting import build_network, fit_network
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import ArrayLike, NDArray
+
+    from cmn.evidence_network import EvidenceScorer
 
 
 def _ignore(_epoch: Epoch) -> None:
@@ -61,7 +65,7 @@ class CMN(Ranker, Hyperparameters):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._network: CMNNetwork | None = None
+        self._network: CMNNetwork | EvidenceNetwork | None = None
         self.notes_: dict[str, Any] = {}
 
     def set_params(self, **params: Any) -> Self:
@@ -93,6 +97,8 @@ class CMN(Ranker, Hyperparameters):
 
         Pre-trains a factorisation, starts the memories from it, trains the network, and keeps of
         each the epoch with the best full-ranking NDCG@10 on validation, or the last (`keep`).
+        With `evidence` it learns memories, then how much neighbours, memories and items count; and
+        once that is chosen, the memories again from all of `X`, which is then what users have seen.
 
         Args:
             X: a scipy.sparse array (P, Q), every stored value above 0 an interaction and ids the
@@ -114,31 +120,49 @@ class CMN(Ranker, Hyperparameters):
         interactions = as_interactions(X)
         train = interactions.matrix
         generator = np.random.default_rng(self.seed)
+        cut_off = validation is None
         if validation is None:
             train, validation = leave_one_out(train, generator)
         folder = None if checkpoint is None else Path(checkpoint)
         network, best = fit_network(
             train, validation, self, generator=generator, report=report, folder=folder
         )
+        if isinstance(network, EvidenceNetwork) and cut_off:
+            train = interactions.matrix
+            learn_memories(network, train, self, best.number)
         self._install(network, replace(interactions, matrix=train, times=None))
         self.best_epoch_, self.validation_metrics_ = best.number, best.metrics
         self.fit_seconds_ = time.perf_counter() - started
         return self
 
-    def _install(self, network: CMNNetwork, interactions: Interactions) -> None:
+    def _install(self, network: CMNNetwork | EvidenceNetwork, interactions: Interactions) -> None:
         self._network = network.requires_grad_(False)
         self._fold_in: FoldIn | None = None  # made when first asked for
         self._neighbourhoods = Neighbourhoods(interactions.matrix)
-        self._scorer = CatalogueScorer(network, self._neighbourhoods)
+        self._scorer: CatalogueScorer | EvidenceScorer
+        if isinstance(network, EvidenceNetwork):
+            self._scorer = build_evidence_scorer(network, interactions.matrix, self)
+        else:
+            self._scorer = CatalogueScorer(network, self._neighbourhoods)
         self._remember(interactions)
 
     @property
     def network(self) -> CMNNetwork:
-        """The fitted network.
+        """The fitted network of the paper, which explaining, folding in and exporting need.
 
         Raises:
             NotFittedError: before `fit`.
+            ParameterError: it is an evidence network.
         """
+        network = self._any_network()
+        if isinstance(network, EvidenceNetwork):
+            raise ParameterError(
+                "evidence is True; explain, fold_in, partial_fit and export_onnx need a model"
+                " fitted with evidence=False"
+            )
+        return network
+
+    def _any_network(self) -> CMNNetwork | EvidenceNetwork:
         if self._network is None:
             raise NotFittedError("CMN has not been fitted; call fit or load first")
         return self._network
@@ -149,6 +173,8 @@ class CMN(Ranker, Hyperparameters):
     @property
     def scorer(self) -> RowScorer:
         """This model by row and column numbers, which can also score a few candidates only."""
+        if isinstance(self._any_network(), EvidenceNetwork):
+            return RowScorer(self._scores)
         candidates = CandidateScorer(self.network, self._neighbourhoods)
         return RowScorer(self._scores, candidates.score)
 
@@ -166,14 +192,14 @@ class CMN(Ranker, Hyperparameters):
             ParameterError: n is out of range.
             NotFittedError: before `fit`.
         """
-        memory = self.network.item_memory.detach().numpy()
+        memory = self._any_network().item_memory.detach().numpy()
         return most_similar(memory, self._items, self._items.numbers(items), n)
 
     def similar_users(
         self, users: ArrayLike, n: int = 10
     ) -> tuple[NDArray[Any], NDArray[np.float32]]:
         """Returns the ids of the n users nearest to each by the cosine of m_u; see above."""
-        memory = self.network.user_memory.detach().numpy()
+        memory = self._any_network().user_memory.detach().numpy()
         return most_similar(memory, self._users, self._users.numbers(users), n)
 
     def explain(self, user: Any, item: Any) -> Explanation:
@@ -239,7 +265,7 @@ class CMN(Ranker, Hyperparameters):
         interactions = as_interactions(X)
         if self._network is None:
             return self.fit(interactions)
-        self._install(*learn_more(self._network, self.interactions, interactions, self))
+        self._install(*learn_more(self.network, self.interactions, interactions, self))
         return self
 
     def export_onnx(self, folder: str | Path, n: int = 10) -> dict[str, Path]:
@@ -257,7 +283,7 @@ class CMN(Ranker, Hyperparameters):
             ParameterError: ids of a type that a plain file cannot hold.
             NotFittedError: before `fit`.
         """
-        network = self.network
+        network = self._any_network()
         arrays = {f"network.{name}": value.numpy() for name, value in network.state_dict().items()}
         train = self.train_matrix
         arrays |= {"train.indptr": train.indptr, "train.indices": train.indices}
