@@ -137,7 +137,6 @@ class Ledger:
                 token=token,
                 started_at=now,
                 ended_at=None,
-                reason=None,
             )
             self._connection.execute(sql.ADD_ATTEMPT, (trial.id, attempt, token, now))
             return leased
