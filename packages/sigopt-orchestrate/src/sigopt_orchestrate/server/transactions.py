@@ -105,9 +105,7 @@ class Transactions:
 
 
 def _in_savepoint(connection: Connection, work: _Work) -> tuple[Any, Exception | None]:
-    driver: Any = (
-        connection.connection.driver_connection
-    )
+    driver: Any = connection.connection.driver_connection
     driver.execute("SAVEPOINT piece")
     try:
         result = work(connection)
