@@ -6,6 +6,9 @@ PIP      := $(BIN)/python -m pip install --quiet --no-compile -c constraints.txt
 CHOSEN   := $(or $(P),$(PACKAGES))
 MANIFESTS := constraints.txt pyproject.toml $(wildcard packages/*/pyproject.toml)
 
+# Tests start many processes, and without cached bytecode each pays seconds for `import torch`.
+export PYTHONDONTWRITEBYTECODE =
+
 ifneq ($(filter-out $(PACKAGES),$(P)),)
   $(error P=$(P) names no package; there are: $(PACKAGES))
 endif

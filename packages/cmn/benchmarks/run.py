@@ -106,8 +106,7 @@ def main() -> None:
         epoch = sampler.epoch(batch_size, NEGATIVES, generator)
         spent = {"ragged": 0.0, "padded": 0.0}
         for step in range(arguments.steps + 1):
-            users, positives, negatives = next(epoch)
-            items = np.column_stack([positives, negatives])
+            users, items = next(epoch)
             losses = {}
             for variant in spent:
                 network.zero_grad()

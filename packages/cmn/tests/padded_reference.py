@@ -4,11 +4,14 @@ import numpy as np
 import torch
 
 
-def padded_scores(weights, users, items, lists):
+def padded_scores(weights, users, items, lists, *, attend=True, cut=True):
     """Scores pairs with N(i) padded to the longest list; `weights` maps names to tensors.
+
+    The ablations: `attend` is False, every member counts the same; `cut` is False, no ReLU.
 
     Names: M, E, C, hops = [(W, b), ...], U, W, b, v.
     """
+    floor = 0.0 if cut else -torch.inf
     longest = max(1, *(len(members) for members in lists))
     index = torch.zeros(len(lists), longest, dtype=torch.int64)
     mask = torch.zeros(len(lists), longest, dtype=torch.bool)
@@ -19,7 +22,7 @@ def padded_scores(weights, users, items, lists):
     keys, values = weights["M"][index], weights["C"][index]
 
     def neighbourhood(query):
-        logits = torch.einsum("bd,bld->bl", query, keys)
+        logits = torch.einsum("bd,bld->bl", query, keys) * float(attend)
         logits = logits.masked_fill(~mask, -1e300)
         attention = torch.softmax(logits, dim=1) * mask
         return torch.einsum("bl,bld->bd", attention, values)
@@ -27,10 +30,10 @@ def padded_scores(weights, users, items, lists):
     query = user + item
     output = neighbourhood(query)
     for matrix, bias in weights["hops"]:
-        query = torch.clamp(query @ matrix.T + output + bias, min=0)
+        query = torch.clamp(query @ matrix.T + output + bias, min=floor)
         output = neighbourhood(query)
     inner = (user * item) @ weights["U"].T + output @ weights["W"].T + weights["b"]
-    return torch.clamp(inner, min=0) @ weights["v"]
+    return torch.clamp(inner, min=floor) @ weights["v"]
 
 
 def loop_score(weights, user, item, members):

@@ -53,7 +53,7 @@ def test_a_saved_models_validation_metrics_are_those_training_printed(data, tmp_
     again = last_line(run("evaluate", "--data", data, "--model", model))
     assert again["ndcg@10"] == pytest.approx(trained["ndcg@10"])
     test = last_line(run("evaluate", "--data", data, "--model", model, "--split", "test"))
-    assert set(test) == {"hr@5", "ndcg@5", "hr@10", "ndcg@10"}
+    assert {"hr@5", "ndcg@5", "hr@10", "ndcg@10"} < set(test)
     assert test != again
 
 
@@ -105,7 +105,7 @@ def refused(result, sentence):
     ("arguments", "sentence"),
     [
         (["--data", "none.csv"], "data file 'none.csv' does not exist"),
-        (["--data", "netflix"], "data is 'netflix'; movielens-small, citeulike-a"),
+        (["--data", "netflix"], "data is 'netflix'; movielens-small, movielens-latest"),
         (["--hops", "0"], "hops is 0; at least 1 is allowed"),
         (["--learning-rate", "nan"], "learning_rate is nan; above 0 is allowed"),
         (["--threads", "0"], "threads is 0; at least 1 is allowed"),
@@ -134,7 +134,7 @@ def test_bad_arguments_of_evaluate_get_one_sentence_and_exit_2(data, tmp_path):
     other = bad(tmp_path, "b.csv", "".join(f"{u},{i}\n" for u in range(4) for i in range(5)))
     refused(run("evaluate", "--data", other, "--model", model), "trained on other interactions")
     (model / "config.json").write_text("{}")
-    refused(run("evaluate", "--data", data, "--model", model), "not of format 1")
+    refused(run("evaluate", "--data", data, "--model", model), "not of format 2")
 
 
 def test_an_unknown_option_and_a_word_for_a_number_exit_2_without_a_traceback(data):

@@ -1,6 +1,5 @@
-"""Metrics against brute force over all orders of the tied items."""
+"""What is ranked against what: masks, rivals, batches, several held-out items of a user."""
 
-import itertools
 import math
 
 import numpy as np
@@ -9,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from cmn.errors import InteractionsError, TrainingDivergedError
-from cmn.evaluation import evaluate, hit_ratio, ndcg
+from cmn.errors import InteractionsError, ParameterError, TrainingDivergedError
+from cmn.evaluation import assess, best_columns, evaluate
 from cmn.interactions import HeldOut
+from cmn.metrics import METRICS
 
 
 class Fixed:
@@ -28,20 +28,6 @@ def held_out(users, items, negatives=None):
     return HeldOut(np.array(users), np.array(items), negatives)
 
 
-@given(st.lists(st.integers(0, 3), min_size=2, max_size=6), st.integers(1, 7))
-def test_metrics_are_the_mean_over_all_orders_of_tied_items(scores, cutoff):
-    hits, gains = [], []
-    for order in itertools.permutations(range(len(scores))):
-        ranking = sorted(order, key=lambda item: -scores[item])  # stable: ties stay as ordered
-        rank = ranking.index(0)
-        hits.append(rank < cutoff)
-        gains.append(1 / math.log2(rank + 2) if rank < cutoff else 0)
-    seen = sparse.csr_array((1, len(scores)))
-    metrics = evaluate(Fixed([scores]), held_out([0], [0]), seen, (cutoff,))
-    assert metrics[f"hr@{cutoff}"] == pytest.approx(np.mean(hits))
-    assert metrics[f"ndcg@{cutoff}"] == pytest.approx(np.mean(gains))
-
-
 @pytest.mark.parametrize("n", [10, 37, 400])
 def test_a_constant_scorer_gets_ten_in_n(n):
     seen = sparse.csr_array((3, n))
@@ -52,7 +38,7 @@ def test_a_constant_scorer_gets_ten_in_n(n):
 def test_seen_items_are_masked_and_the_held_out_item_is_not():
     seen = sparse.csr_array(np.array([[0, 1, 1, 0]]))
     metrics = evaluate(Fixed([[1, 9, 8, 0]]), held_out([0], [0]), seen, (1,))
-    assert metrics == {"hr@1": 1.0, "ndcg@1": 1.0}
+    assert metrics == dict.fromkeys((f"{name}@1" for name in METRICS), 1.0)
 
 
 def test_published_negatives_give_raw_and_masked_metrics_beside_full_ranking():
@@ -73,12 +59,6 @@ def test_more_users_than_fit_a_batch_are_all_counted():
     assert metrics["hr@1"] == pytest.approx(0.25 + 0.75 / 3)
 
 
-def test_hand_computed_ties_across_the_cutoff():
-    greater, ties = np.array([9]), np.array([1])
-    assert hit_ratio(greater, ties, 10).tolist() == [0.5]
-    assert ndcg(greater, ties, 10).tolist() == pytest.approx([0.5 / math.log2(11)])
-
-
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_scores_that_are_not_finite_are_refused_rather_than_ranked(value):
     with pytest.raises(TrainingDivergedError, match="diverged"):
@@ -94,3 +74,80 @@ def test_held_out_ids_out_of_range_are_refused():
     ]:
         with pytest.raises(InteractionsError, match=f"held-out {field} has 1 ids out of range"):
             evaluate(Fixed([[1, 1]]), test, seen)
+
+
+class Candidates(Fixed):
+    """Scores candidates, too, and counts how often it is asked for the whole catalogue."""
+
+    def __init__(self, table):
+        super().__init__(table)
+        self.whole = 0
+
+    def score(self, users):
+        self.whole += 1
+        return super().score(users)
+
+    def score_candidates(self, users, items):
+        return self.table[users[:, None], items]
+
+
+def test_rivals_alone_need_no_scores_of_the_whole_catalogue():
+    generator = np.random.default_rng(0)
+    table = generator.integers(0, 4, (300, 30)).astype(float)
+    seen = sparse.csr_array((generator.random((300, 30)) < 0.3).astype(np.float32))
+    free = np.array([generator.choice(np.flatnonzero(row == 0)) for row in seen.toarray()])
+    test = held_out(np.arange(300), free, generator.integers(0, 30, (300, 9)))
+    everything = assess(Fixed(table), test, seen)
+    quick = Candidates(table)
+    for scorer in (quick, Fixed(table)):
+        few = assess(scorer, test, seen, sampled_only=True)
+        assert few.lists == {}
+        for name, values in few.per_user.items():
+            np.testing.assert_array_equal(values, everything.per_user[name])
+    assert quick.whole == 0
+    assert {name for name in everything.per_user if "_" in name} == set(few.per_user)
+
+
+def test_held_out_items_of_one_user_are_no_rivals_of_each_other():
+    test = held_out([1, 0, 1], [2, 0, 3])
+    evaluation = assess(Fixed([[1, 2, 0, 0], [0, 0, 7, 9]]), test, sparse.csr_array((2, 4)), (2,))
+    assert evaluation.users.tolist() == [0, 1]
+    assert evaluation.per_user["recall@2"].tolist() == [1, 1]
+    assert evaluation.per_user["map@2"].tolist() == [0.5, 1]
+
+
+def test_one_or_several_held_out_items_are_counted_alike():
+    generator = np.random.default_rng(1)
+    table = generator.integers(0, 5, (7, 12)).astype(float)
+    seen = sparse.csr_array((7, 12))
+    single = assess(Fixed(table), held_out(np.arange(7), [3] * 7), seen)
+    several = assess(Fixed(table), held_out([*range(7), 0], [3] * 7 + [5]), seen)
+    for name, values in single.per_user.items():
+        np.testing.assert_allclose(several.per_user[name][1:], values[1:])
+
+
+def test_lists_leave_seen_items_out_and_keep_held_out_ones():
+    seen = sparse.csr_array(np.array([[0, 1, 1, 0], [1, 0, 0, 0]]))
+    evaluation = assess(Fixed([[3, 9, 9, 1], [9, 5, 0, 0]]), held_out([0], [0]), seen, (1,))
+    assert evaluation.lists["coverage@1"] == 0.25
+    assert evaluation.means() == {
+        **dict.fromkeys((f"{name}@1" for name in METRICS), 1.0),
+        **evaluation.lists,
+    }
+
+
+def test_what_cannot_be_measured_is_refused():
+    seen, scorer = sparse.csr_array((1, 2)), Fixed([[1, 2]])
+    with pytest.raises(ParameterError, match="held_out has 0 interactions"):
+        evaluate(scorer, HeldOut(np.empty(0, np.int64), np.empty(0, np.int64)), seen)
+    with pytest.raises(ParameterError, match=r"cutoffs is \(0,\)"):
+        evaluate(scorer, held_out([0], [0]), seen, (0,))
+    with pytest.raises(ParameterError, match="held_out has no negatives"):
+        assess(scorer, held_out([0], [0]), seen, sampled_only=True)
+
+
+@given(st.lists(st.lists(st.integers(0, 3), min_size=5, max_size=5), min_size=1), st.integers(1, 5))
+def test_best_columns_are_those_of_a_stable_sort(rows, n):
+    scores = np.array(rows, dtype=np.float32)
+    expected = np.argsort(-scores, axis=1, kind="stable")[:, :n]
+    np.testing.assert_array_equal(best_columns(scores, n), expected)

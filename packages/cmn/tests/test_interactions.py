@@ -67,7 +67,7 @@ def test_ratings_below_the_least_and_zero_are_no_interactions():
     [
         (([1, 2], [1]), "two lists of one length"),
         (([], []), "holds 0 interactions; at least 1"),
-        (([1.0, np.nan], [1, 2]), "users has ids that are NaN"),
+        (([1.0, np.nan], [1, 2]), "users has 1 ids that are NaN"),
         (([1], [1], [np.nan]), "rating has 1 values that are NaN"),
         (([1], [1], [-1]), "rating has 1 values below zero"),
         (([1], [1], ["good"]), "dtype <U4; numbers are needed"),

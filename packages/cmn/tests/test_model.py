@@ -8,9 +8,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 from cmn.model import CMNNetwork
 from cmn.neighbourhoods import Neighbourhoods
+from cmn.scoring import CatalogueScorer
 from cmn.segments import Ragged
 
 spec = importlib.util.spec_from_file_location(
@@ -22,9 +24,9 @@ spec.loader.exec_module(reference)
 HOPS = [1, 2, 3, 4]
 
 
-def network_and_weights(shape, hops, d=5):
+def network_and_weights(shape, hops, d=5, **variant):
     """A float64 network with large random weights, and leaf copies of them for the reference."""
-    network = CMNNetwork(*shape, d, hops).double()
+    network = CMNNetwork(*shape, d, hops, **variant).double()
     generator = torch.Generator().manual_seed(hops)
     with torch.no_grad():
         for weight in network.parameters():
@@ -69,6 +71,35 @@ def test_scores_equal_padded_and_loop_references(ragged_matrix, hops):
     ]
     torch.testing.assert_close(scores, padded, rtol=1e-10, atol=1e-10)
     np.testing.assert_allclose(scores, looped, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("attention", "activation"), [("uniform", "relu"), ("softmax", "linear"), ("uniform", "linear")]
+)
+def test_ablations_equal_the_padded_reference(ragged_matrix, attention, activation):
+    variant = {"attention": attention, "activation": activation}
+    network, weights = network_and_weights(ragged_matrix.shape, 3, **variant)
+    users, items, lists = all_pairs(ragged_matrix)
+    scores = network(users, items, Neighbourhoods(ragged_matrix).gather(items)).detach()
+    attend, cut = attention == "softmax", activation == "relu"
+    padded = reference.padded_scores(weights, users, items, lists, attend=attend, cut=cut).detach()
+    torch.testing.assert_close(scores, padded, rtol=1e-10, atol=1e-10)
+    catalogue = CatalogueScorer(network, Neighbourhoods(ragged_matrix)).score(np.arange(9))
+    np.testing.assert_allclose(catalogue.ravel(), padded, rtol=1e-10, atol=1e-10)
+
+
+def test_gradcheck_of_the_whole_network():
+    matrix = sparse.csr_array(np.array([[1, 0, 1], [1, 0, 0], [0, 0, 1], [1, 0, 1]]))
+    network, _ = network_and_weights(matrix.shape, hops=2, d=3)
+    neighbours = Neighbourhoods(matrix).gather(torch.tensor([0, 1, 2, 2]))
+    users, items = torch.tensor([3, 0, 1, 2]), torch.tensor([0, 1, 2, 2])
+    names = [name for name, _ in network.named_parameters()]
+
+    def scores(*weights):
+        given = dict(zip(names, weights, strict=True))
+        return torch.func.functional_call(network, given, (users, items, neighbours))
+
+    assert torch.autograd.gradcheck(scores, tuple(network.parameters()))
 
 
 @pytest.mark.parametrize("hops", HOPS)

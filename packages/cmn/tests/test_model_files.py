@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from cmn import model_files
-from cmn.errors import ModelFileError
-from cmn.model_files import load_model, save_model, write_atomically
+from cmn import atomic_files, model_files
+from cmn.atomic_files import write_atomically
+from cmn.errors import ModelFileError, ParameterError
+from cmn.model_files import load_model, pack_ids, save_model, unpack_ids
 
 
 @pytest.fixture
@@ -47,14 +48,14 @@ def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path, monkeypatch):
     def fail(_):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(model_files.os, "fsync", fail)
+    monkeypatch.setattr(atomic_files.os, "fsync", fail)
     with pytest.raises(OSError, match="Input/output"):
         write_atomically(path, b"new")
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"old"]
 
 
 def weights_of(folder):
-    return next(folder.glob("weights-*.npz"))
+    return next(folder.glob("weights-*.safetensors"))
 
 
 def test_changed_missing_or_foreign_files_are_noticed(folder, tmp_path):
@@ -63,9 +64,9 @@ def test_changed_missing_or_foreign_files_are_noticed(folder, tmp_path):
     config = (folder / "config.json").read_text()
     for text, sentence in [
         ("{", "is corrupt"),
-        ("[]", "not of format 1"),
-        (json.dumps({**json.loads(config), "format": 99}), "not of format 1"),
-        (json.dumps({"format": 1}), "is corrupt"),
+        ("[]", "not of format 2"),
+        (json.dumps({**json.loads(config), "format": 99}), "not of format 2"),
+        (json.dumps({"format": 2}), "is corrupt"),
     ]:
         (folder / "config.json").write_text(text)
         with pytest.raises(ModelFileError, match=sentence):
@@ -78,3 +79,25 @@ def test_changed_missing_or_foreign_files_are_noticed(folder, tmp_path):
     weights_of(folder).unlink()
     with pytest.raises(ModelFileError, match="does not exist"):
         load_model(folder)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array([5, -1, 2**40]),
+        np.array([0.5, 2.0]),
+        np.array(["2026-01-01", "1969-12-31"], dtype="datetime64[D]"),
+        np.array(["", "ann", "\u00e9\u6f22"], dtype=object),
+    ],
+)
+def test_ids_are_saved_as_plain_arrays(labels):
+    again = unpack_ids("users", pack_ids("users", labels))
+    assert again.dtype == labels.dtype
+    assert again.tolist() == labels.tolist()
+
+
+def test_ids_that_a_plain_file_cannot_hold_are_refused():
+    labels = np.empty(1, dtype=object)
+    labels[0] = (1, 2)
+    with pytest.raises(ParameterError, match=r"items has the id \(1, 2\) of type tuple; numbers"):
+        pack_ids("items", labels)

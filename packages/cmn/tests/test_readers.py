@@ -69,7 +69,7 @@ def test_bad_csv_is_refused(written, text, sentence):
 def test_a_missing_file_and_an_unknown_ending_are_refused(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         read_interactions(tmp_path / "none.csv")
-    with pytest.raises(DataError, match=r"\.csv, \.parquet, \.npz are allowed"):
+    with pytest.raises(DataError, match=r"\.csv, \.tsv, .*\.npz are allowed"):
         read_interactions(tmp_path / "none.xlsx")
 
 
@@ -128,3 +128,26 @@ def test_bad_npz_is_refused(tmp_path):
     path.write_bytes(b"PK nonsense")
     with pytest.raises(DataError, match="not a plain npz"):
         read_interactions(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.inter", "user_id:token\titem_id:token\trating:float\ttimestamp:float\n1\t20\t5\t9\n"),
+        ("a.tsv", "user\titem\trating\ttime\n1\t20\t5\t9\n"),
+        ("a.rating", "1\t20\t5\t9\n"),
+        ("u.data", "1\t20\t5\t9\n"),
+        ("ratings.dat", "1::20::5::9\n"),
+        ("ratings_data.txt", "1 20  5 9\n\n"),
+        ("ratings.csv", "userId,movieId,rating,timestamp\n1,20,5.0,1970-01-01T00:00:09\n"),
+    ],
+)
+def test_the_usual_layouts_are_known_by_their_endings(written, name, text):
+    data = read_interactions(written(name, text))
+    assert pairs(data) == [(1, 20)]
+    assert data.times.tolist() == [9]
+
+
+def test_timestamps_that_are_neither_numbers_nor_dates_are_refused(written):
+    with pytest.raises(DataError, match="timestamps such as 'noon'; numbers or ISO 8601"):
+        read_interactions(written("a.tsv", "user\titem\ttime\n1\t2\tnoon\n"))

@@ -3,8 +3,10 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 
 from cmn.baselines.popularity import Popularity
 from cmn.errors import (
@@ -128,9 +130,11 @@ def test_a_diverging_fit_says_so_and_leaves_the_model_unfitted(blocks):
 def test_bad_arguments_are_refused(blocks, fitted):
     with pytest.raises(NotFittedError, match="call fit"):
         CMN().recommend([0])
-    with pytest.raises(InteractionsError, match="0 to 59 are allowed"):
+    with pytest.raises(
+        InteractionsError, match=r"1 unknown ids \(the first is 60\); 60 are known, 0 to 59"
+    ):
         fitted.recommend([60])
-    with pytest.raises(ParameterError, match="n is 0; 1 to 45 is allowed"):
+    with pytest.raises(ParameterError, match="n is 0; 1 to 45, the number of candidates"):
         fitted.recommend([0], n=0)
     with pytest.raises(ParameterError, match="hops is 0"):
         CMN(hops=0)
@@ -138,3 +142,60 @@ def test_bad_arguments_are_refused(blocks, fitted):
         CMN().fit(blocks * np.nan)
     with pytest.raises(InteractionsError, match="0 interactions"):
         CMN().fit(sparse.csr_array((4, 4)))
+
+
+@pytest.fixture
+def readers(blocks):
+    """The same data as a table whose ids are words."""
+    users, items = blocks.nonzero()
+    return pd.DataFrame({"user": [f"u{u:02}" for u in users], "item": [f"i{i:02}" for i in items]})
+
+
+def test_ids_are_the_callers_own_and_are_saved_with_the_model(readers, fitted, tmp_path):
+    model = CMN(**QUICK).fit(readers)
+    ids, scores = model.recommend(["u03", "u50"], n=4)
+    numbers, same = fitted.recommend([3, 50], n=4)
+    assert ids.tolist() == [[f"i{i:02}" for i in row] for row in numbers]
+    np.testing.assert_array_equal(scores, same)
+    model.save(tmp_path)
+    again = CMN.load(tmp_path)
+    assert again.recommend(["u03", "u50"], n=4)[0].tolist() == ids.tolist()
+    with pytest.raises(InteractionsError, match=r"2 unknown ids \(the first is 'u99'"):
+        again.recommend(["u00", "u99", 3])
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "arrow"])
+def test_recommendations_come_as_a_table(fitted, library):
+    table = fitted.recommend_frame([3, 50], n=45, library=library)
+    frame = table.to_pandas() if library != "pandas" else table
+    ids, scores = fitted.recommend([3, 50], n=45)
+    known = np.isfinite(scores)
+    assert list(frame.columns) == ["user", "item", "rank", "score"]
+    assert frame["item"].tolist() == ids[known].tolist()
+    assert frame["user"].tolist() == np.repeat([3, 50], known.sum(axis=1)).tolist()
+    assert frame.groupby("user")["rank"].first().tolist() == [1, 1]
+
+
+def test_candidates_may_be_given(fitted):
+    ids, scores = fitted.recommend([3], n=3, items=[40, 2, 9, 2], filter_seen=False)
+    assert sorted(ids[0]) == [2, 9, 40]
+    np.testing.assert_array_equal(scores[0], np.sort(scores[0])[::-1])
+    np.testing.assert_array_equal(fitted.score([3], ids[0]), scores)
+    with pytest.raises(ParameterError, match="n is 4; 1 to 3, the number of candidates"):
+        fitted.recommend([3], n=4, items=[40, 2, 9])
+    with pytest.raises(InteractionsError, match="items has 1 unknown ids"):
+        fitted.recommend([3], n=1, items=[45])
+
+
+def test_scikit_learns_contract_holds(fitted, blocks):
+    copy = clone(fitted)
+    assert copy.get_params() == fitted.get_params()
+    with pytest.raises(NotFittedError):
+        copy.score([0])
+    assert copy.set_params(hops=1, seed=4) is copy
+    assert (copy.hops, copy.seed) == (1, 4)
+    for params, sentence in (({"hop": 1}, "'hop' is no setting"), ({"hops": 0}, "hops is 0")):
+        with pytest.raises(ParameterError, match=sentence):
+            copy.set_params(**params, l2=0.5)
+    assert copy.l2 == fitted.l2
+    np.testing.assert_array_equal(clone(fitted).fit(blocks).score([1]), fitted.score([1]))

@@ -39,17 +39,15 @@ def test_draws_are_uniform():
     assert ((counts - expected) ** 2 / expected).sum() < 20.5  # chi-square, 5 degrees, p = .001
 
 
-def test_an_epoch_visits_every_positive_once_in_batches(ragged_matrix):
+@pytest.mark.parametrize("triples", [False, True])
+def test_an_epoch_visits_every_positive_in_batches(ragged_matrix, triples):
     sampler = NegativeSampler(ragged_matrix)
-    batches = list(sampler.epoch(7, 3, np.random.default_rng(0)))
-    pairs = [
-        pair
-        for users, positives, negatives in batches
-        for pair in zip(users.tolist(), positives.tolist(), strict=True)
-        if negatives.shape == (len(users), 3)
-    ]
-    assert sorted(pairs) == sorted(zip(*(x.tolist() for x in ragged_matrix.nonzero()), strict=True))
-    assert max(len(users) for users, _, _ in batches) == 7
+    batches = list(sampler.epoch(7, 3, np.random.default_rng(0), triples=triples))
+    assert max(len(users) for users, _ in batches) == 7
+    assert {items.shape[1] for _, items in batches} == {2 if triples else 4}
+    pairs = [pair for users, items in batches for pair in zip(users, items[:, 0], strict=True)]
+    stored = list(zip(*ragged_matrix.nonzero(), strict=True)) * (3 if triples else 1)
+    assert sorted(pairs) == sorted(stored)
 
 
 def test_users_who_have_seen_everything_are_left_out_of_training():

@@ -1,5 +1,7 @@
-"""Experiments and stores that several tests start from."""
+"""Experiments, stores and databases that several tests start from."""
 
+import sys
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,6 +9,9 @@ import pytest
 
 from sigopt_orchestrate.spec import Experiment
 from sigopt_orchestrate.store import ExperimentRecord, Store
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+from private_postgresql import binaries, private_postgresql
 
 
 @pytest.fixture
@@ -36,8 +41,50 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
+def stores(url: str, tmp_path: Path) -> Iterator[Callable[[], Store]]:
+    """Opens one and the same empty store, on either database, again and again."""
+    opened: list[Store] = []
+
+    def open_one() -> Store:
+        opened.append(Store(tmp_path / "home", url))
+        return opened[-1]
+
+    yield open_one
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
 def experiment(
     store: Store, make_spec: Callable[..., Experiment], tmp_path: Path
 ) -> ExperimentRecord:
     """A stored experiment with a budget of 4."""
     return store.create_experiment(make_spec(), tmp_path)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """A PostgreSQL of our own on a private socket; gives the URL of its maintenance database."""
+    if binaries() is None:
+        pytest.skip("no PostgreSQL server: no /usr/lib/postgresql/*/bin and no initdb on the path")
+    with private_postgresql() as url:
+        yield url
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str) -> str:
+    """The URL of an empty database."""
+    import psycopg  # noqa: PLC0415 - absent where nothing needs it
+
+    name = f"t{uuid.uuid4().hex}"
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return postgresql_server.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'orchestrate.db'}"
+    return str(request.getfixturevalue("postgresql_url"))

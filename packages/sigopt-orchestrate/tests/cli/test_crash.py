@@ -10,13 +10,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from sqlalchemy import select
 
 from sigopt_orchestrate.executors.local import TOKEN_VARIABLE
-from sigopt_orchestrate.lifecycle import ExperimentState, TrialState
+from sigopt_orchestrate.lifecycle import ExperimentState
 from sigopt_orchestrate.store import Store
-from sigopt_orchestrate.store.database import reading
-from sigopt_orchestrate.store.schema import attempts, events, observations
 
 BUDGET, KILLS = 150, 22
 
@@ -66,14 +63,11 @@ def test_twenty_kills_lose_nothing(experiment_file: Callable[..., str], tmp_path
 
     store = Store.existing(tmp_path / ".orchestrate")
     trials = store.trials(1)
-    with reading(store.engine) as connection:
-        observed = [row.trial_id for row in connection.execute(select(observations))]
-        tokens = {row.token for row in connection.execute(select(attempts))}
-        ends = Counter(
-            row.trial_id
-            for row in connection.execute(select(events))
-            if row.after in {TrialState.COMPLETED, TrialState.FAILED}
-        )
+    query = store.connection.execute
+    observed = [trial for (trial,) in query("SELECT trial_id FROM observations")]
+    tokens = {token for (token,) in query("SELECT token FROM attempts")}
+    over = "SELECT trial_id FROM events WHERE \"after\" IN ('completed', 'failed')"
+    ends = Counter(trial for (trial,) in query(over))
     assert store.experiment(1).state is ExperimentState.COMPLETED
     assert len(observed) == len(set(observed)) == BUDGET
     assert ends == Counter(observed), "each trial ended once"

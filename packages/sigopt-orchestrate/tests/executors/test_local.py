@@ -4,7 +4,6 @@ import json
 import os
 import select
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -23,7 +22,6 @@ from sigopt_orchestrate.executors import (
     Presence,
     Running,
     Work,
-    supervisor,
 )
 from sigopt_orchestrate.executors.local import TOKEN_VARIABLE
 from sigopt_orchestrate.spec import Timeouts
@@ -98,6 +96,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     for attempt in made.attempts:
         made.executor.end(attempt)
         made.until(attempt, Ended | Lost | Absent)  # type: ignore[arg-type]
+    made.executor.close()
     os.close(made.wake)
 
 
@@ -193,9 +192,42 @@ def test_what_was_given_up_never_starts(bench: Bench) -> None:
 
 
 def test_many_supervisors_start_one_command(bench: Bench) -> None:
-    attempt = bench.submit(["sh", "-c", "echo once >> count"])
-    bench.until(attempt, Ended)
+    argv = ["sh", "-c", "echo once >> count"]
+    attempt = bench.submit(argv)
     for _ in range(3):
-        again = [sys.executable, "-I", "-S", supervisor.__file__, str(attempt.folder.root)]
-        subprocess.run(again, check=True, timeout=30)
+        bench.executor.submit(attempt, Work(argv, {}, bench.folder.root, Timeouts()))
+    bench.until(attempt, Ended)
+    bench.executor.close()  # forks what it was asked for, and then ends
     assert (bench.folder.root / "count").read_text() == "once\n"
+
+
+def test_what_does_not_answer_is_killed(bench: Bench) -> None:
+    attempt = bench.submit([*PYTHON, FOREVER])
+    bench.until_up(attempt)
+    os.kill(bench.supervisor(attempt), signal.SIGSTOP)
+    bench.executor.end(attempt)
+    assert bench.executor.find(attempt) == Running()
+    bench.executor.kill(attempt)
+    assert bench.until(attempt, Lost) == Lost()
+    assert bench.processes(attempt) == []
+
+
+def test_a_fork_server_that_dies_is_replaced(bench: Bench) -> None:
+    first = bench.submit([*PYTHON, FOREVER])
+    bench.until(first, Running)
+    process = bench.executor._starter._process
+    assert process is not None
+    process.kill()
+    process.wait()
+    assert bench.executor.find(first) == Running(), "it outlives the one that forked it"
+    assert bench.until(bench.submit(["true"]), Ended) == Ended(Exit(code=0))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is measured in /proc")
+def test_an_attempt_that_uses_too_much_memory_is_ended(bench: Bench) -> None:
+    hungry = "import sys; b = b'x' * (60 << 20); print('up', flush=True); "
+    attempt = bench.attempt()
+    children = f"{hungry} import signal; signal.pause()"
+    work = Work([*PYTHON, children], {}, bench.folder.root, Timeouts(), memory=40 << 20)
+    bench.executor.submit(attempt, work)
+    assert bench.until(attempt, Ended) == Ended(Exit(code=-signal.SIGTERM, ended_by="memory"))

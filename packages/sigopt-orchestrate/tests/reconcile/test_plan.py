@@ -1,92 +1,65 @@
-"""The plan: pure, idempotent, and never beyond what is allowed."""
+"""The plan: pure, and never beyond what is allowed."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sigopt_orchestrate.executors import Absent, Ended, Exit, Lost, Presence, Running, Starting
-from sigopt_orchestrate.lifecycle import OBSERVED, OPEN, TRANSITIONS, TrialState
+from sigopt_orchestrate.lifecycle import IN_FLIGHT, TRANSITIONS, TrialState
 from sigopt_orchestrate.reconcile.plan import (
     Advance,
     Collect,
     End,
     Recover,
-    Start,
-    Suggest,
-    plan,
+    free_slots,
+    next_step,
+    wanted,
 )
-from sigopt_orchestrate.store import TrialRecord
 
 presences = st.sampled_from([Starting(), Running(), Ended(Exit(0)), Absent(), Lost()])
-states = st.sampled_from(list(TrialState))
+in_flight = st.sampled_from(sorted(IN_FLIGHT))
 
 
-def record(number: int, state: TrialState) -> TrialRecord:
-    values = {"y": 1.0} if state is TrialState.COMPLETED else None
-    return TrialRecord(
-        number, number, {"x": 0.0}, "default", state, 1, "t", 0, 0, values, None, 0.0, 0.0, None
-    )
-
-
-@st.composite
-def situations(draw: st.DrawFn) -> tuple[list[TrialRecord], dict[int, Presence]]:
-    trials = [record(n, s) for n, s in enumerate(draw(st.lists(states, max_size=12)), start=1)]
-    return trials, {t.id: draw(presences) for t in trials if t.state.in_flight}
-
-
-@given(situations(), st.integers(1, 12), st.integers(1, 6), st.booleans())
-def test_the_limits_hold_in_every_situation(
-    situation: tuple[list[TrialRecord], dict[int, Presence]],
-    budget: int,
-    parallel: int,
-    stopping: bool,
+@given(in_flight, presences, st.booleans())
+def test_every_step_is_allowed_and_leads_on(
+    state: TrialState, presence: Presence, ending: bool
 ) -> None:
-    trials, found = situation
-    actions = plan(trials, found, budget=budget, parallel=parallel, stopping=stopping)
-    in_flight = sum(trial.state.in_flight for trial in trials)
-    starts = [action for action in actions if isinstance(action, Start)]
-    assert len(starts) <= max(0, parallel - in_flight)
-    if stopping:
-        assert not [action for action in actions if isinstance(action, Start | Suggest)]
-    if sum(trial.state in OPEN | OBSERVED for trial in trials) >= budget:
-        assert Suggest() not in actions
-    touched = [action.trial.id for action in actions if not isinstance(action, Suggest | End)]
-    assert len(touched) == len(set(touched)), "one step of one trial at a time"
-    for action in actions:
-        if isinstance(action, Advance):
-            assert action.state in TRANSITIONS[action.trial.state]
+    step = next_step(state, presence, ending=ending)
+    if isinstance(step, Advance):
+        assert step.state in TRANSITIONS[state]
+        assert next_step(step.state, presence, ending=ending) is None, "and once is enough"
 
 
-@given(situations())
-def test_every_end_is_dealt_with(
-    situation: tuple[list[TrialRecord], dict[int, Presence]],
+@given(in_flight, presences)
+def test_every_end_is_dealt_with(state: TrialState, presence: Presence) -> None:
+    step = next_step(state, presence, ending=True)
+    match presence:
+        case Ended(end):
+            assert step == Collect(end)
+        case Absent():
+            assert step == Recover(charged=False)
+        case Lost():
+            assert step == Recover(charged=True)
+        case _:
+            assert step == End()
+
+
+@given(st.integers(0, 20), st.integers(1, 20))
+def test_slots_and_attempts_never_exceed_what_may_run(running: int, parallel: int) -> None:
+    free = free_slots(in_flight=running, parallel=parallel)
+    assert free >= 0
+    assert running + free <= max(running, parallel)
+
+
+@given(*[st.integers(0, 20)] * 4, st.integers(0, 1))
+def test_no_more_is_wanted_than_the_budget_has_places(
+    free: int, waiting: int, held: int, budget: int, ahead: int
 ) -> None:
-    trials, found = situation
-    actions = plan(trials, found, budget=100, parallel=1, stopping=True)
-    for trial in trials:
-        if trial.state.in_flight:
-            mine = [a for a in actions if not isinstance(a, Suggest) and a.trial == trial]
-            match found[trial.id]:
-                case Ended(end):
-                    assert mine == [Collect(trial, end)]
-                case Absent():
-                    assert mine == [Recover(trial, charged=False)]
-                case Lost():
-                    assert mine == [Recover(trial, charged=True)]
-                case Running():
-                    assert mine[-1] == End(trial)
+    room = wanted(free=free, waiting=waiting, held=held, budget=budget, ahead=ahead)
+    assert room == 0 or held + room <= budget
+    assert waiting + room <= max(waiting, free + ahead)
 
 
 def test_a_slot_that_is_free_is_filled_and_one_trial_waits() -> None:
-    running = record(1, TrialState.RUNNING)
-    queued = record(2, TrialState.QUEUED)
-    found: dict[int, Presence] = {1: Running()}
-    assert plan([running, queued], found, budget=9, parallel=2, stopping=False) == [
-        Start(queued),
-        Suggest(),
-    ]
-    assert plan([running, queued], found, budget=9, parallel=1, stopping=False) == []
-
-
-def test_with_nothing_new_there_is_nothing_to_do() -> None:
-    trials = [record(1, TrialState.RUNNING), record(2, TrialState.COMPLETED)]
-    assert plan(trials, {1: Running()}, budget=2, parallel=4, stopping=False) == []
+    assert wanted(free=1, waiting=1, held=2, budget=9, ahead=1) == 1
+    assert wanted(free=0, waiting=1, held=2, budget=9, ahead=1) == 0
+    assert wanted(free=0, waiting=0, held=2, budget=9, ahead=0) == 0

@@ -7,14 +7,14 @@ import pytest
 
 from sigopt_orchestrate.errors import LeadershipError, StoreError
 from sigopt_orchestrate.spec import Experiment
-from sigopt_orchestrate.store import ExperimentRecord, Store, has_leader, lead
-from sigopt_orchestrate.store.database import reading, writing
+from sigopt_orchestrate.store import Store, has_leader, lead
 
 
 def test_an_experiment_comes_back_as_it_was(
-    store: Store, make_spec: Callable[..., Experiment], tmp_path: Path
+    stores: Callable[[], Store], make_spec: Callable[..., Experiment], tmp_path: Path
 ) -> None:
-    spec = make_spec(timeouts={"trial": "2h"}, env={"A": 1})
+    store = stores()
+    spec = make_spec(timeouts={"trial": "2h"}, env={"A": 1}, resources={"memory": "1Gi"})
     created = store.create_experiment(spec, tmp_path)
     assert store.experiment(created.id) == created
     assert created.spec == spec
@@ -30,30 +30,32 @@ def test_what_is_not_there_is_said(store: Store, tmp_path: Path) -> None:
         Store.existing(tmp_path / "elsewhere")
 
 
-def test_a_newer_schema_and_a_foreign_file_are_refused(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    with writing(store.engine) as connection:
-        connection.exec_driver_sql("PRAGMA user_version = 99")
-    store.close()
-    with pytest.raises(StoreError, match="newer orchestrate"):
-        Store(tmp_path)
+def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "orchestrate.db").write_bytes(b"not a database, whatever its name says" * 100)
     with pytest.raises(StoreError, match="cannot open the store"):
         Store(tmp_path)
 
 
-def test_the_database_is_durable_and_does_not_block_readers(store: Store) -> None:
-    with reading(store.engine) as connection:
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
-        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2
-    with writing(store.engine):
-        assert store.experiments() == [], "a reader waits for no writer"
+def test_the_database_is_durable_and_does_not_block_readers(store: Store, tmp_path: Path) -> None:
+    connection = store.connection
+    assert connection.execute("PRAGMA journal_mode").fetchall() == [("wal",)]
+    assert connection.execute("PRAGMA synchronous").fetchall() == [(2,)], "FULL: flushed to disk"
+    other = Store(tmp_path / "home")
+    with connection.writing():
+        assert other.experiments() == [], "a reader waits for no writer"
+    other.close()
 
 
-def test_one_leader_at_a_time(store: Store, experiment: ExperimentRecord) -> None:
-    assert not has_leader(store, experiment.id)
-    with lead(store, experiment.id):
-        assert has_leader(store, experiment.id)
-        with pytest.raises(LeadershipError, match="already run"), lead(store, experiment.id):
+def test_one_leader_at_a_time(
+    stores: Callable[[], Store], make_spec: Callable[..., Experiment], tmp_path: Path
+) -> None:
+    ours, theirs = stores(), stores()
+    experiment = ours.create_experiment(make_spec(), tmp_path)
+    assert not has_leader(theirs, experiment.id)
+    with lead(ours, experiment.id):
+        assert has_leader(theirs, experiment.id)
+        with pytest.raises(LeadershipError, match="already run"), lead(theirs, experiment.id):
             pass
-    assert not has_leader(store, experiment.id)
+    assert not has_leader(ours, experiment.id)
+    with lead(theirs, experiment.id):
+        assert has_leader(ours, experiment.id)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import lapack
 
-from cmn.errors import NotFittedError, ParameterError
-from cmn.interactions import binary_csr
+from cmn.baselines.baseline import Baseline
+from cmn.errors import ParameterError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ROWS_AT_A_TIME = 1024
 
 
-class EASE:
+class EASE(Baseline):
     """Scores X B, where B minimises |X - X B|^2 + l2 |B|^2 with a diagonal of zeros.
 
     With C = (X'X + l2 I)^-1 the solution is B = I - C diag(C)^-1, so user u's scores are
@@ -43,17 +43,9 @@ class EASE:
                 )
         self.l2 = l2
         self.memory_gb = memory_gb
-        self._matrix: sparse.csr_array | None = None
-        self._inverse: NDArray[np.float64] | None = None
-        self._diagonal: NDArray[np.float64] | None = None
 
-    def fit(self, interactions: sparse.csr_array) -> EASE:
-        """Solves for a P x Q matrix; returns itself.
-
-        Raises:
-            ParameterError: the inverse would not fit `memory_gb`.
-        """
-        matrix = binary_csr(interactions).astype(np.float64)
+    def _learn(self, matrix: sparse.csr_array) -> None:
+        matrix = matrix.astype(np.float64)
         size = min(matrix.shape)
         needed = 8 * size**2 / 1e9
         if needed > self.memory_gb:
@@ -69,18 +61,14 @@ class EASE:
             self._inverse = _inverse_gram(matrix.T.tocsr(), self.l2)
             self._diagonal = self._inverse.diagonal()
         self._matrix = matrix
-        return self
 
-    def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Returns scores (B, Q) for users (B,)."""
-        if self._matrix is None or self._inverse is None:
-            raise NotFittedError("EASE has not been fitted; call fit first")
-        rows = self._matrix[users]
+    def _scores(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        rated = self._matrix[rows]
         if self._matrix.shape[0] < self._matrix.shape[1]:
-            product = self._inverse[users] @ self._matrix
+            product = self._inverse[rows] @ self._matrix
         else:
-            product = rows @ self._inverse
-        return (rows.toarray() - product / self._diagonal).astype(np.float32)
+            product = rated @ self._inverse
+        return (rated.toarray() - product / self._diagonal).astype(np.float32)
 
 
 def _inverse_gram(rows: sparse.csr_array, l2: float) -> NDArray[np.float64]:

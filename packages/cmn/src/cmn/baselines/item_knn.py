@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cmn.baselines.baseline import Baseline
 from cmn.baselines.cosine import nearest_by_cosine
 from cmn.baselines.nearest import check_neighbours
-from cmn.errors import NotFittedError
-from cmn.interactions import binary_csr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy import sparse
 
 
-class ItemKNN:
+class ItemKNN(Baseline):
     """Scores item i for user u by the sum over j in I(u) of cos(i, j), j among the k nearest of i.
 
     With columns x_i of the P x Q matrix, w_u = 1 or, with `idf`, w_u = ln(Q / |I(u)|):
@@ -36,18 +35,11 @@ class ItemKNN:
     def __init__(self, neighbours: int = 800, *, idf: bool = True) -> None:
         self.neighbours = check_neighbours(neighbours)
         self.idf = idf
-        self._matrix: sparse.csr_array | None = None
-        self._similarity: sparse.csr_array | None = None
 
-    def fit(self, interactions: sparse.csr_array) -> ItemKNN:
-        """Finds the k nearest items of each item of a P x Q matrix; returns itself."""
-        self._matrix = binary_csr(interactions).astype(np.float64)
+    def _learn(self, matrix: sparse.csr_array) -> None:
+        self._matrix = matrix.astype(np.float64)
         nearest = nearest_by_cosine(self._matrix.T.tocsr(), self.neighbours, self.idf)
         self._similarity = nearest.T.tocsr()
-        return self
 
-    def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Returns scores (B, Q) for users (B,)."""
-        if self._matrix is None or self._similarity is None:
-            raise NotFittedError("ItemKNN has not been fitted; call fit first")
-        return (self._matrix[users] @ self._similarity).toarray().astype(np.float32)
+    def _scores(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return (self._matrix[rows] @ self._similarity).toarray().astype(np.float32)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.sparse.linalg import svds
 
-from cmn.errors import NotFittedError, ParameterError
-from cmn.interactions import binary_csr
+from cmn.baselines.baseline import Baseline
+from cmn.errors import ParameterError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy import sparse
 
 
-class PureSVD:
+class PureSVD(Baseline):
     """Scores X_f = U_f S_f V_f', the f largest singular triples of the P x Q matrix.
 
     Args:
@@ -32,16 +32,9 @@ class PureSVD:
                 raise ParameterError(f"{name} is {value}; at least {least} is allowed")
         self.factors = factors
         self.seed = seed
-        self._users: NDArray[np.float64] | None = None
-        self._items: NDArray[np.float64] | None = None
 
-    def fit(self, interactions: sparse.csr_array) -> PureSVD:
-        """Decomposes a P x Q matrix; returns itself.
-
-        Raises:
-            ParameterError: `factors` is not below both P and Q.
-        """
-        matrix = binary_csr(interactions).astype(np.float64)
+    def _learn(self, matrix: sparse.csr_array) -> None:
+        matrix = matrix.astype(np.float64)
         size = min(matrix.shape)
         if self.factors >= size:
             raise ParameterError(
@@ -50,12 +43,8 @@ class PureSVD:
             )
         start = np.random.default_rng(self.seed).standard_normal(size)
         left, singular, right = svds(matrix, k=self.factors, v0=start, solver="arpack")
-        self._users = left * singular
-        self._items = right
-        return self
+        self._left = left * singular
+        self._right = right
 
-    def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Returns scores (B, Q) for users (B,)."""
-        if self._users is None or self._items is None:
-            raise NotFittedError("PureSVD has not been fitted; call fit first")
-        return (self._users[users] @ self._items).astype(np.float32)
+    def _scores(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return (self._left[rows] @ self._right).astype(np.float32)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
+from cmn.baselines.baseline import Baseline
 from cmn.baselines.nearest import check_neighbours, nearest_rows
-from cmn.errors import NotFittedError, ParameterError
-from cmn.interactions import binary_csr
+from cmn.errors import ParameterError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class RP3beta:
+class RP3beta(Baseline):
     """Scores item i for user u by the three-step walk u -> j -> v -> i, popular i held back.
 
     With d_u = |I(u)| and d_i = |N(i)|: W_ij = d_i^-beta sum over v in N(i) and N(j) of
@@ -42,12 +42,9 @@ class RP3beta:
                 raise ParameterError(f"{name} is {value}; a finite number of at least 0 is allowed")
         self.alpha = alpha
         self.beta = beta
-        self._matrix: sparse.csr_array | None = None
-        self._walk: sparse.csr_array | None = None
 
-    def fit(self, interactions: sparse.csr_array) -> RP3beta:
-        """Walks between the items of a P x Q matrix; returns itself."""
-        self._matrix = binary_csr(interactions).astype(np.float64)
+    def _learn(self, matrix: sparse.csr_array) -> None:
+        self._matrix = matrix.astype(np.float64)
         users = np.maximum(self._matrix.sum(axis=1), 1)
         items = np.maximum(self._matrix.sum(axis=0), 1)  # those without users have no entries
         to_users = sparse.csr_array(sparse.diags_array(items**-self.beta) @ self._matrix.T)
@@ -58,13 +55,9 @@ class RP3beta:
         )
         walk = nearest_rows(lambda rows: to_users[rows] @ to_items, items.size, self.neighbours)
         self._walk = walk.T.tocsr()
-        return self
 
-    def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Returns scores (B, Q) for users (B,)."""
-        if self._matrix is None or self._walk is None:
-            raise NotFittedError(f"{type(self).__name__} has not been fitted; call fit first")
-        return (self._matrix[users] @ self._walk).toarray().astype(np.float32)
+    def _scores(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return (self._matrix[rows] @ self._walk).toarray().astype(np.float32)
 
 
 class P3alpha(RP3beta):

@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cmn.baselines.baseline import Baseline
 from cmn.baselines.cosine import nearest_by_cosine
 from cmn.baselines.nearest import check_neighbours
-from cmn.errors import NotFittedError
-from cmn.interactions import binary_csr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy import sparse
 
 
-class UserKNN:
+class UserKNN(Baseline):
     """Scores item i for user u by the sum of cos(u, v) over those v of N(i) that are near u.
 
     With rows x_u of the P x Q matrix, w_i = 1 or, with `idf`, w_i = ln(P / |N(i)|):
@@ -36,17 +35,10 @@ class UserKNN:
     def __init__(self, neighbours: int = 100, *, idf: bool = False) -> None:
         self.neighbours = check_neighbours(neighbours)
         self.idf = idf
-        self._matrix: sparse.csr_array | None = None
-        self._similarity: sparse.csr_array | None = None
 
-    def fit(self, interactions: sparse.csr_array) -> UserKNN:
-        """Finds the k nearest users of each user of a P x Q matrix; returns itself."""
-        self._matrix = binary_csr(interactions).astype(np.float64)
+    def _learn(self, matrix: sparse.csr_array) -> None:
+        self._matrix = matrix.astype(np.float64)
         self._similarity = nearest_by_cosine(self._matrix, self.neighbours, self.idf)
-        return self
 
-    def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Returns scores (B, Q) for users (B,)."""
-        if self._matrix is None or self._similarity is None:
-            raise NotFittedError("UserKNN has not been fitted; call fit first")
-        return (self._similarity[users] @ self._matrix).toarray().astype(np.float32)
+    def _scores(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return (self._similarity[rows] @ self._matrix).toarray().astype(np.float32)

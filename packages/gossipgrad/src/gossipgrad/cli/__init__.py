@@ -4,7 +4,9 @@ import sys
 
 import click
 
+from gossipgrad.cli.doctor import doctor
 from gossipgrad.cli.run import run
+from gossipgrad.cli.simulate import simulate
 from gossipgrad.errors import GossipError
 
 __all__ = ["cli", "main"]
@@ -16,7 +18,7 @@ def cli() -> None:
     """Data-parallel SGD whose communication does not grow with the number of ranks."""
 
 
-for command in (run,):
+for command in (run, doctor, simulate):
     cli.add_command(command)
 
 

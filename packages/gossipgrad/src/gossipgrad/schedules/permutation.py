@@ -8,6 +8,9 @@ rest walk on along their cycle, which keeps the map a bijection (Black & Rogaway
 
 from math import isqrt
 
+import numpy as np
+from numpy.typing import NDArray
+
 _MASK = (1 << 64) - 1
 _WORD = (1 << 32) - 1
 _ODD = 0x9E3779B97F4A7C15
@@ -51,6 +54,21 @@ class Permutation:
             element = high * low_size + low
             if element < self.size:
                 return element
+
+    def of(self, elements: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Returns where each of `elements` goes, all at once."""
+        keys = [np.uint64(key) for key in self._keys]
+        odd, half = np.uint64(_ODD), np.uint64(32)
+        moved = elements.astype(np.uint64)
+        astray = np.arange(len(moved))
+        while len(astray):
+            high, low = np.divmod(moved[astray], np.uint64(self._low))
+            for number in range(0, 2 * _ROUNDS, 2):
+                high = (high + ((low ^ keys[number]) * odd >> half)) % np.uint64(self._high)
+                low = (low + ((high ^ keys[number + 1]) * odd >> half)) % np.uint64(self._low)
+            moved[astray] = high * np.uint64(self._low) + low
+            astray = astray[moved[astray] >= self.size]
+        return moved.astype(np.int64)
 
     def inverse(self, element: int) -> int:
         """Returns what comes to `element`."""

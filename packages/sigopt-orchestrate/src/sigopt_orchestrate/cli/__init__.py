@@ -18,6 +18,8 @@ _COMMANDS = {
     "best": (f"{_ROOM}.show", "Show the best trial, or the Pareto front of two objectives."),
     "logs": (f"{_ROOM}.logs", "Print what trials wrote, and follow it."),
     "report": (f"{_ROOM}.report", "Write one self-contained HTML page."),
+    "server": (f"{_ROOM}.server", "Serve SigOpt's API v1 over HTTP."),
+    "token": (f"{_ROOM}.token", "Make, list and revoke the server's tokens."),
 }
 
 

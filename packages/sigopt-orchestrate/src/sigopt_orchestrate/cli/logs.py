@@ -6,7 +6,13 @@ from pathlib import Path
 
 import click
 
-from sigopt_orchestrate.cli.options import chosen, experiment_argument, home_option, json_option
+from sigopt_orchestrate.cli.options import (
+    chosen,
+    experiment_argument,
+    home_option,
+    json_option,
+    store_option,
+)
 from sigopt_orchestrate.cli.views import print_json
 from sigopt_orchestrate.errors import StoreError
 from sigopt_orchestrate.store import Store, TrialRecord, has_leader
@@ -19,15 +25,22 @@ _POLL_S = 0.25
 @click.option("--trial", type=click.IntRange(min=1), help="Only this trial's.")
 @click.option("--follow", "-f", is_flag=True, help="Go on until the experiment has ended.")
 @home_option
+@store_option
 @json_option
 def logs_command(
-    experiment: int | None, trial: int | None, follow: bool, home: Path, as_json: bool
+    *,
+    experiment: int | None,
+    trial: int | None,
+    follow: bool,
+    home: Path,
+    url: str | None,
+    as_json: bool,
 ) -> None:
     """Print what the trials of an experiment, the newest by default, wrote.
 
     Each line begins with its trial's number, unless one trial is chosen.
     """
-    store = Store.existing(home)
+    store = Store.existing(home, url)
     record = chosen(store, experiment)
     tails: dict[tuple[int, int], Tail] = {}
     while True:

@@ -17,7 +17,16 @@ home_option: Callable[[_Command], _Command] = click.option(
     default=".orchestrate",
     show_default=True,
     show_envvar=True,
-    help="The folder that holds the store.",
+    help="The folder that holds the store and the trials' files.",
+)
+store_option: Callable[[_Command], _Command] = click.option(
+    "--store",
+    "url",
+    metavar="URL",
+    envvar="ORCHESTRATE_STORE",
+    show_envvar=True,
+    help="The database, sqlite:///PATH or postgresql://USER@HOST/DATABASE [default: a file in the "
+    "home folder].",
 )
 json_option: Callable[[_Command], _Command] = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for programs."

@@ -1,7 +1,7 @@
 """How a running experiment looks: a live view on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console, Group, RenderableType
@@ -23,8 +23,27 @@ def progress(console: Console) -> Iterator[Watch]:
     if not console.is_terminal:
         yield PlainLines(console)
         return
-    with Live(console=console, refresh_per_second=4, transient=True) as live:
-        yield lambda experiment, trials: live.update(live_view(experiment, trials))
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        yield LiveView(live)
+
+
+class LiveView:
+    """The picture on a terminal, drawn anew at most four times a second."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._next = 0.0
+
+    def __call__(
+        self,
+        experiment: ExperimentRecord,
+        trials: Collection[TrialRecord],
+        moved: Sequence[TrialRecord],  # noqa: ARG002 - a picture shows all
+    ) -> None:
+        """Draws the picture, unless it was drawn just now."""
+        if time.monotonic() >= self._next:
+            self._live.update(live_view(experiment, trials), refresh=True)
+            self._next = time.monotonic() + 0.25
 
 
 class PlainLines:
@@ -32,21 +51,23 @@ class PlainLines:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._seen: dict[int, tuple[str, int]] = {}
+        self._observed: int | None = None
 
-    def __call__(self, experiment: ExperimentRecord, trials: Sequence[TrialRecord]) -> None:
-        """Prints what has changed since the last call; at the first, only what is new from then."""
-        first = not self._seen
-        observed = sum(trial.state.observed for trial in trials)
-        for trial in trials:
-            now = (trial.state, trial.attempt)
-            before = self._seen.get(trial.id)
-            self._seen[trial.id] = now
-            if first or before == now:
-                continue
+    def __call__(
+        self,
+        experiment: ExperimentRecord,
+        trials: Collection[TrialRecord],
+        moved: Sequence[TrialRecord],
+    ) -> None:
+        """Prints what has moved."""
+        new = sum(trial.state.observed for trial in moved)
+        if self._observed is None:
+            self._observed = sum(trial.state.observed for trial in trials) - new
+        self._observed += new
+        for trial in moved:
             line = self._line(experiment, trial)
             if line:
-                head = f"[{observed}/{experiment.spec.budget}] trial {trial.number} "
+                head = f"[{self._observed}/{experiment.spec.budget}] trial {trial.number} "
                 self._console.print(Text(head + line), soft_wrap=True)
 
     def _line(self, experiment: ExperimentRecord, trial: TrialRecord) -> str | None:
@@ -54,12 +75,12 @@ class PlainLines:
             return f"{values_text(experiment.spec, trial)}  {assignments_text(trial)}"
         if trial.state in {TrialState.FAILED, TrialState.STOPPED}:
             return f"{trial.state}: {trial.reason}  {assignments_text(trial)}"
-        if trial.state is TrialState.QUEUED and trial.attempt:
+        if trial.state in {TrialState.QUEUED, TrialState.PREEMPTED} and trial.reason:
             return f"queued again: {trial.reason}"
         return None
 
 
-def live_view(experiment: ExperimentRecord, trials: Sequence[TrialRecord]) -> RenderableType:
+def live_view(experiment: ExperimentRecord, trials: Collection[TrialRecord]) -> RenderableType:
     """Returns the picture of this moment: how far, what runs, what is best."""
     spec = experiment.spec
     observed = sum(trial.state.observed for trial in trials)

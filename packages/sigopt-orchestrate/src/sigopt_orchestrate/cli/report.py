@@ -4,7 +4,13 @@ from pathlib import Path
 
 import click
 
-from sigopt_orchestrate.cli.options import chosen, experiment_argument, home_option, json_option
+from sigopt_orchestrate.cli.options import (
+    chosen,
+    experiment_argument,
+    home_option,
+    json_option,
+    store_option,
+)
 from sigopt_orchestrate.cli.views import print_json
 from sigopt_orchestrate.dashboard import write_report
 from sigopt_orchestrate.errors import StoreError
@@ -20,10 +26,13 @@ from sigopt_orchestrate.store import Store
     help="The page to write [default: report.html in the experiment's folder].",
 )
 @home_option
+@store_option
 @json_option
-def report_command(experiment: int | None, output: Path | None, home: Path, as_json: bool) -> None:
+def report_command(
+    experiment: int | None, output: Path | None, home: Path, url: str | None, as_json: bool
+) -> None:
     """Write one self-contained HTML page about an experiment, the newest by default."""
-    store = Store.existing(home)
+    store = Store.existing(home, url)
     record = chosen(store, experiment)
     path = output or store.home.experiment(record.id).report
     try:

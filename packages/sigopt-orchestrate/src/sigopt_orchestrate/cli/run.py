@@ -8,7 +8,13 @@ from pathlib import Path
 
 import click
 
-from sigopt_orchestrate.cli.options import chosen, experiment_argument, home_option, json_option
+from sigopt_orchestrate.cli.options import (
+    chosen,
+    experiment_argument,
+    home_option,
+    json_option,
+    store_option,
+)
 from sigopt_orchestrate.cli.progress import progress
 from sigopt_orchestrate.cli.tables import open_console, print_best
 from sigopt_orchestrate.cli.views import print_json, summary_view
@@ -25,8 +31,9 @@ from sigopt_orchestrate.store import ExperimentRecord, Store, lead
 @click.command("run")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @home_option
+@store_option
 @json_option
-def run_command(file: Path, home: Path, as_json: bool) -> None:
+def run_command(file: Path, home: Path, url: str | None, as_json: bool) -> None:
     """Run the experiment FILE to its end.
 
     The command runs in the file's folder. If orchestrate is killed, `orchestrate resume` goes on.
@@ -34,21 +41,22 @@ def run_command(file: Path, home: Path, as_json: bool) -> None:
     spec = load_experiment(file)
     directory = file.absolute().parent
     _check_program(spec, directory, file)
-    store = Store(home)
+    store = Store(home, url)
     _lead(store, store.create_experiment(spec, directory), as_json=as_json)
 
 
 @click.command("resume")
 @experiment_argument
 @home_option
+@store_option
 @json_option
-def resume_command(experiment: int | None, home: Path, as_json: bool) -> None:
+def resume_command(experiment: int | None, home: Path, url: str | None, as_json: bool) -> None:
     """Go on with an experiment, the newest by default, after a stop or a crash.
 
     Trials that still run are taken over, those that ended meanwhile are collected, and those that
     were lost or stopped run again.
     """
-    store = Store.existing(home)
+    store = Store.existing(home, url)
     _lead(store, chosen(store, experiment), as_json=as_json)
 
 

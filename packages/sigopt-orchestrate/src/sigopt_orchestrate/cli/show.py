@@ -7,7 +7,13 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from sigopt_orchestrate.cli.options import chosen, experiment_argument, home_option, json_option
+from sigopt_orchestrate.cli.options import (
+    chosen,
+    experiment_argument,
+    home_option,
+    json_option,
+    store_option,
+)
 from sigopt_orchestrate.cli.tables import open_console, print_best, trial_table
 from sigopt_orchestrate.cli.views import print_json, summary_view, trial_view
 from sigopt_orchestrate.dashboard import best_trials
@@ -17,10 +23,11 @@ from sigopt_orchestrate.store import Store
 @click.command("status")
 @experiment_argument
 @home_option
+@store_option
 @json_option
-def status_command(experiment: int | None, home: Path, as_json: bool) -> None:
+def status_command(experiment: int | None, home: Path, url: str | None, as_json: bool) -> None:
     """Show an experiment, the newest by default, and its trials."""
-    store = Store.existing(home)
+    store = Store.existing(home, url)
     record = chosen(store, experiment)
     trials = store.trials(record.id)
     view = summary_view(store, record, trials)
@@ -41,10 +48,11 @@ def status_command(experiment: int | None, home: Path, as_json: bool) -> None:
 
 @click.command("list")
 @home_option
+@store_option
 @json_option
-def list_command(home: Path, as_json: bool) -> None:
+def list_command(home: Path, url: str | None, as_json: bool) -> None:
     """Show all experiments, newest first."""
-    store = Store.existing(home)
+    store = Store.existing(home, url)
     rows = [(r, summary_view(store, r, store.trials(r.id))) for r in store.experiments()]
     if as_json:
         print_json([view for _, view in rows])
@@ -63,10 +71,11 @@ def list_command(home: Path, as_json: bool) -> None:
 @click.command("best")
 @experiment_argument
 @home_option
+@store_option
 @json_option
-def best_command(experiment: int | None, home: Path, as_json: bool) -> None:
+def best_command(experiment: int | None, home: Path, url: str | None, as_json: bool) -> None:
     """Show an experiment's best trial, or the Pareto front of two objectives."""
-    store = Store.existing(home)
+    store = Store.existing(home, url)
     record = chosen(store, experiment)
     best = best_trials(record.spec, store.trials(record.id))
     if as_json:

@@ -4,7 +4,13 @@ from pathlib import Path
 
 import click
 
-from sigopt_orchestrate.cli.options import chosen, experiment_argument, home_option, json_option
+from sigopt_orchestrate.cli.options import (
+    chosen,
+    experiment_argument,
+    home_option,
+    json_option,
+    store_option,
+)
 from sigopt_orchestrate.cli.views import print_json
 from sigopt_orchestrate.errors import LeadershipError
 from sigopt_orchestrate.executors import LocalExecutor, wake
@@ -16,13 +22,14 @@ from sigopt_orchestrate.store import ExperimentRecord, Store, lead
 @click.command("stop")
 @experiment_argument
 @home_option
+@store_option
 @json_option
-def stop_command(experiment: int | None, home: Path, as_json: bool) -> None:
+def stop_command(experiment: int | None, home: Path, url: str | None, as_json: bool) -> None:
     """End the trials of an experiment, the newest by default; `orchestrate resume` goes on.
 
     Trials that have not reported are not observations: on resume they run again.
     """
-    store = Store.existing(home)
+    store = Store.existing(home, url)
     record = chosen(store, experiment)
     if record.state is ExperimentState.RUNNING:
         _stop(store, record)

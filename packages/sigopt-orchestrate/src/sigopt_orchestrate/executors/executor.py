@@ -32,12 +32,14 @@ class Work:
         env: Set on top of the leader's own environment.
         directory: The working directory.
         timeouts: See `spec.Timeouts`.
+        memory: The bytes that all its processes together may use; None for no limit.
     """
 
     argv: list[str]
     env: Mapping[str, str]
     directory: Path
     timeouts: Timeouts
+    memory: int | None = None
 
 
 class Executor(Protocol):
@@ -50,4 +52,10 @@ class Executor(Protocol):
         """Looks for the attempt, whoever submitted it."""
 
     def end(self, attempt: Attempt) -> None:
-        """Asks a running attempt to end; how it ended is found later."""
+        """Asks an attempt to end, or never to start; how it ended is found later."""
+
+    def kill(self, attempt: Attempt) -> None:
+        """Ends what does not answer `end`, with all it started; it is found lost later."""
+
+    def close(self) -> None:
+        """Gives back what was needed to start attempts; those that run live on."""

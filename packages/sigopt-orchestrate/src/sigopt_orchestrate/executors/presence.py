@@ -9,8 +9,8 @@ class Exit:
 
     Attributes:
         code: The command's exit status, negative for a signal; None if it could not be executed.
-        ended_by: Why it was made to end: `stop`, `timeout`, or `lease` (its leader was gone);
-            None if it ended by itself.
+        ended_by: Why it was made to end: `stop`, `timeout`, `memory` (it had used it up) or `lease`
+            (its leader was gone); None if it ended by itself.
         error: Why the command could not be executed.
     """
 

@@ -1,10 +1,8 @@
 """Stays beside one attempt of a trial: starts it, ends it in time, and records how it ended.
 
-It is started as a file and imports nothing but the standard library, so that it costs a trial a few
-milliseconds. It outlives the orchestrate that started it: a trial that ends while no orchestrate
-runs is recorded all the same, and the next `orchestrate resume` finds the record.
-
-Usage: python -I -S supervisor.py ATTEMPT_FOLDER
+It imports nothing but the standard library and is forked off by `fork_server`, so that it costs a
+trial a few milliseconds. It outlives the orchestrate that asked for it: a trial that ends while no
+orchestrate runs is recorded all the same, and the next `orchestrate resume` finds the record.
 """
 
 import contextlib
@@ -84,9 +82,25 @@ class Heart:
         return time.monotonic() - self._since
 
 
+class Memory:
+    """What the attempt uses, and whether the kernel has run out of it."""
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = limit
+        self._kills = _oom_kills()
+
+    def exceeded(self) -> bool:
+        """Returns whether all of the attempt's processes together use more than the limit."""
+        return self._limit is not None and _used_bytes() > self._limit
+
+    def ran_out(self, code: int) -> bool:
+        """Returns whether an attempt with this exit status was the kernel's victim."""
+        return code in {-signal.SIGKILL, 128 + signal.SIGKILL} and _oom_kills() > self._kills
+
+
 def supervise(folder: Path, order: dict[str, Any]) -> dict[str, Any]:
     """Runs the attempt to its end and returns the record of it."""
-    alarm, heart = Alarm(), Heart(Path(order["heartbeat"]))
+    alarm, heart, memory = Alarm(), Heart(Path(order["heartbeat"])), Memory(order["memory"])
     record: dict[str, Any] = {"code": None, "ended_by": None, "error": None}
     started = time.monotonic()
     try:
@@ -99,13 +113,17 @@ def supervise(folder: Path, order: dict[str, Any]) -> dict[str, Any]:
         alarm.wait(_POLL_S)
         now = time.monotonic()
         if kill_at is None:
-            record["ended_by"] = _reason_to_end(alarm, heart, now - started, order)
+            if child.poll() is not None:  # it ended by itself, whatever was asked meanwhile
+                break
+            record["ended_by"] = _reason_to_end(alarm, heart, memory, now - started, order)
             if record["ended_by"]:
                 _signal_group(child.pid, signal.SIGTERM)
-                kill_at = now + order["grace_s"]
-        elif now >= kill_at:
+                kill_at = now + (0 if record["ended_by"] == "memory" else order["grace_s"])
+        if kill_at is not None and now >= kill_at:
             _signal_group(child.pid, signal.SIGKILL)
     _end_leftovers(child.pid)
+    if record["ended_by"] is None and memory.ran_out(child.returncode):
+        record["ended_by"] = "memory"
     return record | {"code": child.returncode}
 
 
@@ -134,13 +152,17 @@ def _start(folder: Path, order: dict[str, Any]) -> subprocess.Popen[bytes]:
         )
 
 
-def _reason_to_end(alarm: Alarm, heart: Heart, ran_s: float, order: dict[str, Any]) -> str | None:
+def _reason_to_end(
+    alarm: Alarm, heart: Heart, memory: Memory, ran_s: float, order: dict[str, Any]
+) -> str | None:
     if alarm.terminated:
         return "stop"
     if order["trial_s"] is not None and ran_s > order["trial_s"]:
         return "timeout"
     if heart.still_s() > order["heartbeat_s"]:
         return "lease"
+    if memory.exceeded():
+        return "memory"
     return None
 
 
@@ -159,43 +181,87 @@ def _end_leftovers(group: int) -> None:
                 os.waitpid(pid, 0)
 
 
-def _children() -> list[int]:
+def _children(parent: int | None = None) -> list[int]:
+    """Returns the processes that have this one, by default ourselves, for a parent."""
+    pid = os.getpid() if parent is None else parent
     try:
-        return [
-            int(p)
-            for p in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
-        ]
+        return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
 
 
+def _used_bytes() -> int:
+    """Returns the memory of all our descendants, what they share counted once."""
+    used, pids = 0, _children()
+    while pids:
+        pid = pids.pop()
+        pids += _children(pid)
+        with contextlib.suppress(OSError):
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            used += sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))
+    return used
+
+
+def _oom_kills() -> int:
+    """Returns how many processes the kernel has killed for want of memory since it started."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+
+
 def write_whole(path: Path, record: dict[str, Any]) -> None:
-    """Writes JSON so that the file is there whole, on disk, or not at all."""
+    """Writes JSON so that the file is there whole or not at all."""
     part = path.with_name(f"{path.name}.part")
-    with part.open("w", encoding="utf-8") as file:
-        json.dump(record, file)
-        file.flush()
-        os.fsync(file.fileno())
+    part.write_text(json.dumps(record), encoding="utf-8")
     part.replace(path)
 
 
-def wake(fifo: Path) -> None:
-    """Tells the leader, if there is one, that something has happened."""
-    with contextlib.suppress(OSError):
+def flush(path: Path) -> None:
+    """Has a file on disk, so that it outlives the machine's crash, too."""
+    for name in (path, path.parent):
+        descriptor = os.open(name, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+
+
+def wake(fifo: Path, what: str = "") -> bool:
+    """Tells the leader that something has happened; returns whether there is one to hear it.
+
+    Args:
+        fifo: That the leader reads.
+        what: `TRIAL/ATTEMPT`, if it is one that has ended.
+    """
+    try:
         end = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
-        with contextlib.suppress(OSError):
-            os.write(end, b".")
-        os.close(end)
+    except OSError:
+        return False
+    with contextlib.suppress(OSError):  # a full one wakes as well
+        os.write(end, f"{what}\n".encode())
+    os.close(end)
+    return True
 
 
-def main() -> None:
-    """Supervises the attempt whose folder is the one argument."""
-    folder = Path(sys.argv[1])
-    order = json.loads((folder / "order.json").read_text(encoding="utf-8"))
-    if claim(folder):
-        write_whole(folder / "exit.json", supervise(folder, order))
-        wake(Path(order["wake"]))
+def run(order: dict[str, Any]) -> None:
+    """Supervises one attempt from its claim to the record of its end.
 
-
-if __name__ == "__main__":
-    main()
+    Args:
+        order: `folder`, `argv`, `env`, `directory`, `memory` (bytes or None), `trial_s`,
+            `heartbeat_s`, `grace_s`, `heartbeat` (the leader's file) and `wake` (its FIFO).
+    """
+    folder = Path(order["folder"])
+    if not claim(folder):
+        return
+    record = supervise(folder, order)
+    heart = Heart(Path(order["heartbeat"]))
+    while True:
+        try:
+            write_whole(folder / "exit.json", record)
+            break
+        except OSError:  # a full disk may pass, and how it ended is worth waiting for
+            if heart.still_s() > order["heartbeat_s"]:
+                raise
+            time.sleep(1)
+    if not wake(Path(order["wake"]), f"{folder.parent.name}/{folder.name}"):
+        flush(folder / "exit.json")  # a leader that listens flushes what it makes of it

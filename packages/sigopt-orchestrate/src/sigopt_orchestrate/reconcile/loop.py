@@ -1,34 +1,44 @@
-"""Runs one experiment to its end: look, plan, act, wait."""
+"""Runs one experiment to its end: look, plan, record, act, wait."""
 
-import contextlib
-import os
-import select
-from collections.abc import Callable, Sequence
+import errno
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypeVar
 
-from sigopt_orchestrate.errors import SuggestionError
-from sigopt_orchestrate.executors import Attempt, Executor, Exit
+from sigopt_orchestrate.errors import StoreUnavailableError, SuggestionError
+from sigopt_orchestrate.executors import Attempt, Ended, Executor, Presence, Starting
 from sigopt_orchestrate.lifecycle import ExperimentState, TrialState
-from sigopt_orchestrate.optimizer import Observed
-from sigopt_orchestrate.reconcile import outcome
+from sigopt_orchestrate.optimizer import Observed, Suggestion
+from sigopt_orchestrate.reconcile.outcome import Misconfigured, Outcome, read_outcome
+from sigopt_orchestrate.reconcile.patience import Patience
 from sigopt_orchestrate.reconcile.plan import (
-    Action,
     Advance,
     Collect,
     End,
     Recover,
-    Start,
-    Suggest,
-    plan,
+    free_slots,
+    next_step,
+    wanted,
 )
+from sigopt_orchestrate.reconcile.settle import lose, settle
 from sigopt_orchestrate.reconcile.suggestions import Suggestions
+from sigopt_orchestrate.reconcile.waker import Waker
 from sigopt_orchestrate.reconcile.work import work_of
 from sigopt_orchestrate.store import ExperimentFolder, ExperimentRecord, Ledger, TrialRecord
 
-Watch = Callable[[ExperimentRecord, Sequence[TrialRecord]], None]
-"""Called after every look around, with the experiment and its trials by number."""
+Watch = Callable[[ExperimentRecord, Collection[TrialRecord], Sequence[TrialRecord]], None]
+"""Called after every look around: the experiment, its trials by number, and those that moved."""
+
+_T = TypeVar("_T")
+_log = logging.getLogger(__name__)
 
 # A configuration that two different trials could not run with, none can.
 _MISCONFIGURED_LIMIT = 2
+_FULL_LOOK_S = 1.0  # in between, only those are looked at that said something or are starting
+_STARTING_LOOK_S = 0.1
+_RETRY_S = 0.5
+_PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 
 
 class RunLoop:
@@ -36,7 +46,8 @@ class RunLoop:
 
     All decisions come from the stored trials and what the executor finds, never from what an
     earlier pass remembers; so it makes no difference whether this is the first leader or one that
-    follows a crash.
+    follows a crash. A pass records all that it found and all that it intends in one transaction,
+    and only then acts.
     """
 
     def __init__(
@@ -61,171 +72,249 @@ class RunLoop:
         self._executor = executor
         self._suggestions = suggestions
         self._watch = watch
+        self._waker = Waker(folder)
         self._experiment = ledger.reopen()
-        self._trials = {trial.id: trial for trial in ledger.trials()}
+        self._patience = Patience(self._experiment.spec.timeouts)
         self._stop_requested = False
         self._verdict: str | None = None
         self._misconfigured: set[int] = set()
-        folder.root.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            os.mkfifo(folder.wake)
-        self._wake = os.open(folder.wake, os.O_RDWR | os.O_NONBLOCK)
+        self._history: list[Observed] = []
+        self._ready: list[Suggestion] = []
+        self._hints: set[tuple[int, int]] = set()
+        self._next_full_look = self._next_beat = 0.0
+        ledger.roster.take_changes()
+        self._remember(ledger.trials())
 
     def request_stop(self) -> None:
         """Makes `run` end all trials and return; may be called from a signal handler."""
         self._stop_requested = True
-        with contextlib.suppress(OSError):
-            os.write(self._wake, b".")
+        self._waker.wake()
 
     def run(self) -> ExperimentRecord:
-        """Returns the experiment once it has ended: completed, stopped or failed."""
+        """Returns the experiment once it has ended: completed, stopped or failed.
+
+        Raises:
+            StoreUnavailableError: If the store cannot be reached and a stop is requested; without
+                that, it waits for the store to come back.
+        """
         try:
             while not self._finished():
-                acted = self._pass()
-                self._watch(self._experiment, list(self._trials.values()))
-                if not acted and not self._finished():
-                    self._wait()
+                moved = self._patiently(self._pass)
+                if not moved and not self._finished():
+                    self._wait(self._pause_s())
+            self._experiment = self._patiently(self._end)
         finally:
-            # A signal may come at any time, and this number may be the database's next.
-            wake, self._wake = self._wake, -1
-            os.close(wake)
-        if self._verdict is not None:
-            self._experiment = self._ledger.end(ExperimentState.FAILED, self._verdict)
-        elif self._observed() < self._experiment.spec.budget:
-            self._experiment = self._ledger.end(ExperimentState.STOPPED, "stopped on request")
-        else:
-            self._experiment = self._ledger.end(ExperimentState.COMPLETED)
-        self._watch(self._experiment, self._ledger.trials())
+            self._waker.close()
+            self._executor.close()
+        self._show()
         return self._experiment
 
     @property
     def _stopping(self) -> bool:
         return self._stop_requested or self._verdict is not None
 
-    def _observed(self) -> int:
-        return sum(trial.state.observed for trial in self._trials.values())
-
     def _finished(self) -> bool:
-        if any(trial.state.in_flight for trial in self._trials.values()):
+        roster = self._ledger.roster
+        if roster.in_flight:
             return False
-        return self._stopping or self._observed() >= self._experiment.spec.budget
+        return self._stopping or roster.observed >= self._experiment.spec.budget
+
+    def _end(self) -> ExperimentRecord:
+        if self._verdict is not None:
+            return self._ledger.end(ExperimentState.FAILED, self._verdict)
+        if self._ledger.roster.observed < self._experiment.spec.budget:
+            return self._ledger.end(ExperimentState.STOPPED, "stopped on request")
+        return self._ledger.end(ExperimentState.COMPLETED)
+
+    def _patiently(self, work: Callable[[], _T]) -> _T:
+        """Does `work`, again and again where the store is not to be had at present."""
+        waiting = False
+        while True:
+            try:
+                done = work()
+            except StoreUnavailableError as error:
+                if self._stop_requested:
+                    raise
+                if not waiting:
+                    _log.warning("waiting for the store: %s", error)
+                waiting = True
+                self._next_full_look = 0.0  # what was found has not been recorded
+                self._beat()
+                self._wait(_RETRY_S)
+            else:
+                if waiting:
+                    _log.warning("the store is back")
+                return done
 
     def _pass(self) -> bool:
         """Looks and acts once; returns whether a trial moved, and so another look is due now."""
-        self._folder.heartbeat.touch()
-        self._stop_requested |= self._ledger.stop_requested()
-        self._take_suggestion()
-        trials = list(self._trials.values())
-        found = {
-            trial.id: self._executor.find(self._attempt(trial))
-            for trial in trials
-            if trial.state.in_flight
-        }
+        self._beat()
+        self._hear_suggestion()
+        self._ledger.catch_up()
+        found, ended = self._look()
+        with self._ledger.group():
+            self._stop_requested |= self._ledger.stop_requested
+            doomed = [trial for trial in found if self._record(trial, found[trial], ended)]
+            self._requeue()
+            leased = [] if self._stopping else self._fill()
+        self._hints.clear()
+        self._ready.clear()
+        moved = self._show()
+        for trial_id in doomed:
+            self._make_end(self._ledger.roster.trials[trial_id])
+        for trial in leased:
+            self._submit(trial)
+        self._ask()
+        return moved and not leased
+
+    def _look(self) -> tuple[dict[int, Presence], dict[int, Outcome]]:
+        """Returns what is found of the trials in flight, and how those ended that have."""
+        now = time.monotonic()
+        full = now >= self._next_full_look or self._stopping
+        if full:
+            self._next_full_look = now + _FULL_LOOK_S
+        found, ended = {}, {}
+        for trial in self._ledger.roster.in_flight.values():
+            hinted = (trial.number, trial.attempt) in self._hints
+            if full or hinted or trial.state is not TrialState.RUNNING:
+                attempt = self._attempt(trial)
+                presence = found[trial.id] = self._executor.find(attempt)
+                if isinstance(presence, Ended):
+                    spec = self._experiment.spec
+                    ended[trial.id] = read_outcome(spec, attempt.folder, presence.exit)
+        return found, ended
+
+    def _record(self, trial_id: int, presence: Presence, ended: Mapping[int, Outcome]) -> bool:
+        """Records what was found of a trial; returns whether its attempt is to be ended."""
+        trial = self._ledger.roster.trials[trial_id]
+        token = trial.token or ""
+        late = isinstance(presence, Starting) and self._patience.pending_too_long(token)
         spec = self._experiment.spec
-        actions = plan(
-            trials, found, budget=spec.budget, parallel=spec.parallel, stopping=self._stopping
-        )
-        for action in actions:
-            self._perform(action)
-        return any(not isinstance(action, End | Suggest) for action in actions)
+        match next_step(trial.state, presence, ending=self._stopping or late):
+            case Advance(state):
+                self._ledger.advance(trial, state)
+            case Collect():
+                self._patience.forget(token)
+                self._judge(settle(self._ledger, spec, trial, ended[trial_id]), ended[trial_id])
+            case Recover(charged):
+                late = self._patience.is_overdue(token)
+                self._patience.forget(token)
+                reason = "it did not start in time" if late else "its process was lost"
+                lost = lose(self._ledger, spec, trial, reason, charged=charged or late)
+                self._patience.pause(lost)
+            case End():
+                return True
+        return False
 
-    def _wait(self) -> None:
-        """Waits for a trial's end, a suggestion, a request to stop, or the next heartbeat."""
-        ready = [self._wake]
-        if self._suggestions is not None and self._suggestions.busy:
-            ready.append(self._suggestions.fileno())
-        heartbeat_s = min(1.0, self._experiment.spec.timeouts.heartbeat_s / 4)
-        if self._wake in select.select(ready, [], [], heartbeat_s)[0]:
-            with contextlib.suppress(BlockingIOError):
-                os.read(self._wake, 4096)
+    def _judge(self, trial: TrialRecord, ended: Outcome) -> None:
+        """Draws conclusions about the experiment from how one attempt ended."""
+        if trial.state is TrialState.PREEMPTED:
+            self._patience.pause(trial)
+        if isinstance(ended, Misconfigured):
+            self._misconfigured.add(trial.id)
+            if len(self._misconfigured) >= min(_MISCONFIGURED_LIMIT, self._experiment.spec.budget):
+                self._verdict = ended.reason
 
-    def _take_suggestion(self) -> None:
-        if self._suggestions is None or not self._suggestions.busy:
+    def _requeue(self) -> None:
+        for trial in list(self._ledger.roster.waiting.values()):
+            if trial.state is TrialState.PREEMPTED and not self._patience.pause_left_s(trial):
+                self._ledger.requeue(trial)
+
+    def _fill(self) -> list[TrialRecord]:
+        """Stores the new trials and leases as many of the queued ones as may start now."""
+        roster = self._ledger.roster
+        for suggestion in self._ready:
+            self._ledger.add_trial(suggestion.assignments, suggestion.source)
+        queued = [t for t in roster.waiting.values() if t.state is TrialState.QUEUED]
+        return [self._ledger.lease(trial) for trial in queued[: self._free_slots()]]
+
+    def _free_slots(self) -> int:
+        in_flight = len(self._ledger.roster.in_flight)
+        return free_slots(in_flight=in_flight, parallel=self._experiment.spec.parallel)
+
+    def _submit(self, trial: TrialRecord) -> None:
+        attempt = self._attempt(trial)
+        try:
+            self._executor.submit(attempt, work_of(self._experiment, trial, attempt.folder))
+        except OSError as error:
+            reason = f"could not be started: {error.strerror}"
+            charged = error.errno not in _PASSING
+            lost = lose(self._ledger, self._experiment.spec, trial, reason, charged=charged)
+            self._patience.pause(lost, at_least_s=0.0 if charged else 1.0)
+
+    def _make_end(self, trial: TrialRecord) -> None:
+        if self._patience.ending_too_long(trial.token or ""):
+            self._executor.kill(self._attempt(trial))
+        else:
+            self._executor.end(self._attempt(trial))
+
+    def _show(self) -> bool:
+        """Tells the watcher what has moved, and returns whether anything has."""
+        roster = self._ledger.roster
+        moved = roster.take_changes()
+        self._remember(moved)
+        self._watch(self._experiment, roster.trials.values(), moved)
+        return bool(moved)
+
+    def _remember(self, trials: Sequence[TrialRecord]) -> None:
+        """Appends observations to the optimiser's history; what is observed never moves again."""
+        names = [metric.name for metric in self._experiment.spec.objectives]
+        for trial in trials:
+            if trial.state.observed:
+                values = trial.values
+                reported = None if values is None else tuple(values[name] for name in names)
+                self._history.append(Observed(trial.assignments, reported))
+
+    def _hear_suggestion(self) -> None:
+        if self._suggestions is None or not self._suggestions.busy or self._stopping:
             return
         try:
             suggestion = self._suggestions.poll()
         except SuggestionError as error:
             self._verdict = str(error)
             return
-        if suggestion is not None and not self._stopping:
-            trial = self._ledger.add_trial(suggestion.assignments, suggestion.source)
-            if trial is not None:
-                self._trials[trial.id] = trial
-
-    def _perform(self, action: Action) -> None:
-        match action:
-            case Advance(trial, state):
-                self._keep(self._ledger.advance(trial, state))
-            case Collect(trial, end):
-                self._collect(trial, end)
-            case Recover(trial, charged):
-                self._recover(trial, "its process was lost", charged=charged)
-            case End(trial):
-                self._executor.end(self._attempt(trial))
-            case Start(trial):
-                self._start(trial)
-            case Suggest():
-                self._ask()
-
-    def _start(self, trial: TrialRecord) -> None:
-        leased = self._keep(self._ledger.lease(trial))
-        attempt = self._attempt(leased)
-        try:
-            self._executor.submit(attempt, work_of(self._experiment, leased, attempt.folder))
-        except OSError as error:
-            self._recover(leased, f"could not be started: {error}", charged=True)
-        else:
-            self._keep(self._ledger.advance(leased, TrialState.SUBMITTED))
-
-    def _collect(self, trial: TrialRecord, end: Exit) -> None:
-        if trial.state is TrialState.LEASED:
-            trial = self._ledger.advance(trial, TrialState.SUBMITTED)
-        if trial.state is not TrialState.REPORTING:
-            trial = self._ledger.advance(trial, TrialState.REPORTING)
-        spec = self._experiment.spec
-        match outcome.read_outcome(spec, self._attempt(trial).folder, end):
-            case outcome.Observed(values):
-                self._keep(self._ledger.observe(trial, values))
-            case outcome.Failed(reason):
-                if trial.errors < spec.retries.error:
-                    self._keep(self._ledger.requeue(trial, reason, errors=1))
-                else:
-                    self._keep(self._ledger.observe(trial, None, reason))
-            case outcome.Interrupted(reason):
-                self._recover(trial, reason, charged=True)
-            case outcome.Stopped():
-                self._keep(self._ledger.stop(trial, "stopped on request"))
-            case outcome.Misconfigured(reason):
-                self._keep(self._ledger.stop(trial, reason))
-                self._misconfigured.add(trial.id)
-                if len(self._misconfigured) >= min(_MISCONFIGURED_LIMIT, spec.budget):
-                    self._verdict = reason
-
-    def _recover(self, trial: TrialRecord, reason: str, *, charged: bool) -> None:
-        if charged and trial.losses >= self._experiment.spec.retries.infra:
-            reason = f"given up after {trial.losses + 1} attempts: {reason}"
-            self._keep(self._ledger.observe(trial, None, reason))
-        else:
-            self._keep(self._ledger.requeue(trial, reason, losses=int(charged)))
+        if suggestion is not None:
+            self._ready.append(suggestion)
 
     def _ask(self) -> None:
-        if self._suggestions is None or self._suggestions.busy:
+        """Asks for another suggestion, if there is room for one."""
+        if self._suggestions is None or self._suggestions.busy or self._stopping:
             return
-        names = [metric.name for metric in self._experiment.spec.objectives]
-        history, pending = [], []
-        for trial in self._trials.values():
-            if trial.state.observed:
-                values = trial.values
-                reported = None if values is None else tuple(values[name] for name in names)
-                history.append(Observed(trial.assignments, reported))
-            else:
-                pending.append(trial.assignments)
-        self._suggestions.request(history, pending)
+        spec, roster = self._experiment.spec, self._ledger.roster
+        room = wanted(
+            free=self._free_slots(),
+            waiting=len(roster.waiting),
+            held=roster.held,
+            budget=spec.budget,
+            # One at a time, the model waits for the last trial; an even spread has no need to.
+            ahead=int(spec.parallel > 1 or spec.optimizer.algorithm == "random"),
+        )
+        if room:
+            open_trials = (*roster.in_flight.values(), *roster.waiting.values())
+            self._suggestions.request(self._history, [t.assignments for t in open_trials])
 
     def _attempt(self, trial: TrialRecord) -> Attempt:
         folder = self._folder.attempt(trial.number, trial.attempt)
         return Attempt(token=trial.token or "", folder=folder)
 
-    def _keep(self, trial: TrialRecord) -> TrialRecord:
-        self._trials[trial.id] = trial
-        return trial
+    def _beat(self) -> None:
+        """Touches the heartbeat, by which trials know that somebody cares for them."""
+        now = time.monotonic()
+        if now >= self._next_beat:
+            self._folder.heartbeat.touch()
+            self._next_beat = now + self._beat_s
+
+    @property
+    def _beat_s(self) -> float:
+        return min(1.0, self._experiment.spec.timeouts.heartbeat_s / 4)
+
+    def _pause_s(self) -> float:
+        """Returns how long there is nothing to do, unless somebody says something."""
+        roster = self._ledger.roster
+        pauses = [self._patience.pause_left_s(t) for t in roster.waiting.values()]
+        starting = any(t.state is not TrialState.RUNNING for t in roster.in_flight.values())
+        return min([self._beat_s, *(p for p in pauses if p), *([_STARTING_LOOK_S] * starting)])
+
+    def _wait(self, seconds: float) -> None:
+        busy = self._suggestions is not None and self._suggestions.busy
+        self._hints |= self._waker.wait(self._suggestions if busy else None, seconds)

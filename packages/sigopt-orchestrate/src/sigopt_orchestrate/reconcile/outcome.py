@@ -34,6 +34,13 @@ class Interrupted:
 
 
 @dataclass(frozen=True)
+class OutOfMemory:
+    """The attempt used more memory than it was given, or than there was."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Stopped:
     """The attempt was ended because somebody asked for it."""
 
@@ -45,7 +52,7 @@ class Misconfigured:
     reason: str
 
 
-Outcome = Observed | Failed | Interrupted | Stopped | Misconfigured
+Outcome = Observed | Failed | Interrupted | OutOfMemory | Stopped | Misconfigured
 
 
 def read_outcome(spec: Experiment, folder: AttemptFolder, end: Exit) -> Outcome:
@@ -62,6 +69,8 @@ def read_outcome(spec: Experiment, folder: AttemptFolder, end: Exit) -> Outcome:
         return Stopped()
     if end.ended_by == "lease":
         return Interrupted(f"no orchestrate was alive for {spec.timeouts.heartbeat_s:g} s")
+    if end.ended_by == "memory":
+        return OutOfMemory("out of memory")
     try:
         values = _read_report(spec, folder)
     except UnknownMetricError as error:

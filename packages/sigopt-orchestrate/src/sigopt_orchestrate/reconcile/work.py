@@ -12,6 +12,7 @@ def work_of(experiment: ExperimentRecord, trial: TrialRecord, folder: AttemptFol
     """Returns what to execute for the trial's current attempt, whose files lie in `folder`."""
     spec = experiment.spec
     given = {name: fill(str(value), trial.assignments) for name, value in spec.env.items()}
+    memory = spec.memory(trial.ooms)
     return Work(
         argv=argv(spec.command, trial.assignments),
         env={
@@ -22,7 +23,9 @@ def work_of(experiment: ExperimentRecord, trial: TrialRecord, folder: AttemptFol
             worker.METRICS: str(folder.metrics),
             worker.METRIC_NAMES: json.dumps([metric.name for metric in spec.metrics]),
             worker.OUTPUT: str(folder.output),
+            **({} if memory is None else {worker.MEMORY: str(memory)}),
         },
         directory=experiment.directory,
         timeouts=spec.timeouts,
+        memory=memory,
     )

@@ -7,9 +7,10 @@ from pydantic import Field, StringConstraints, model_validator
 
 from sigopt_orchestrate.spec.command import Command, placeholders
 from sigopt_orchestrate.spec.duration import Duration
+from sigopt_orchestrate.spec.memory import Memory
 from sigopt_orchestrate.spec.metrics import Metric
 from sigopt_orchestrate.spec.parameters import Assignments, Parameter
-from sigopt_orchestrate.spec.section import Section, Whole, refusal
+from sigopt_orchestrate.spec.section import Number, Section, Whole, refusal
 
 
 class OptimizerOptions(Section):
@@ -25,6 +26,18 @@ class OptimizerOptions(Section):
     seed: Annotated[Whole, Field(ge=0, lt=2**31)] = 0
 
 
+class OutOfMemory(Section):
+    """What becomes of a trial that ran out of memory.
+
+    Attributes:
+        max: How often it runs again.
+        memory_factor: How many times the memory of the last attempt the next one gets.
+    """
+
+    max: Annotated[Whole, Field(ge=0)] = 2
+    memory_factor: Annotated[Number, Field(ge=1)] = 1.5
+
+
 class Retries(Section):
     """How often a trial runs again before its failure counts.
 
@@ -32,10 +45,23 @@ class Retries(Section):
         infra: For trials lost through no fault of their own, for example by a crash of the
             machine; not charged to the budget.
         error: For trials whose command failed.
+        oom: For trials that ran out of memory.
     """
 
     infra: Annotated[Whole, Field(ge=0)] = 10
     error: Annotated[Whole, Field(ge=0)] = 0
+    oom: OutOfMemory = OutOfMemory()
+
+
+class Resources(Section):
+    """What one trial may use.
+
+    Attributes:
+        memory: The bytes of all its processes together; an attempt that uses more is ended and
+            counts as out of memory. None for no limit.
+    """
+
+    memory: Memory | None = None
 
 
 class Timeouts(Section):
@@ -43,12 +69,14 @@ class Timeouts(Section):
 
     Attributes:
         trial_s: One attempt of a trial; none by default.
+        pending_s: From the submission of an attempt to its start.
         heartbeat_s: A running trial whose orchestrate has died ends itself after this time, unless
             `orchestrate resume` adopts it before.
         grace_s: Between SIGTERM and SIGKILL when a trial is ended.
     """
 
     trial_s: Duration | None = Field(default=None, alias="trial")
+    pending_s: Duration = Field(default=1800.0, alias="pending")
     heartbeat_s: Duration = Field(default=60.0, alias="heartbeat")
     grace_s: Duration = Field(default=10.0, alias="grace")
 
@@ -66,11 +94,18 @@ class Experiment(Section):
     optimizer: OptimizerOptions = OptimizerOptions()
     retries: Retries = Retries()
     timeouts: Timeouts = Timeouts()
+    resources: Resources = Resources()
 
     @property
     def objectives(self) -> tuple[Metric, ...]:
         """The one or two metrics that steer the search."""
         return tuple(metric for metric in self.metrics if metric.strategy == "optimize")
+
+    def memory(self, ooms: int) -> int | None:
+        """Returns the bytes for a trial that has run out of memory `ooms` times; None: no limit."""
+        if self.resources.memory is None:
+            return None
+        return int(self.resources.memory * self.retries.oom.memory_factor**ooms)
 
     @property
     def defaults(self) -> Assignments | None:

@@ -5,6 +5,7 @@ from sigopt_orchestrate.store.leadership import has_leader, lead
 from sigopt_orchestrate.store.ledger import Ledger
 from sigopt_orchestrate.store.locks import is_locked
 from sigopt_orchestrate.store.records import ExperimentRecord, TrialRecord
+from sigopt_orchestrate.store.roster import Roster
 from sigopt_orchestrate.store.store import Store
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "ExperimentRecord",
     "Home",
     "Ledger",
+    "Roster",
     "Store",
     "TrialRecord",
     "has_leader",

@@ -45,6 +45,7 @@ class TrialRecord:
         token: The current attempt's unique name, which its processes carry in their environment.
         errors: How many attempts ended by the command's own failure.
         losses: How many attempts were lost through no fault of the command's.
+        ooms: How many attempts ran out of memory; each gave the next one more.
         values: The observation's metrics by name; None without an observation, or a failed one.
         reason: Why it failed, was stopped or was sent back to the queue.
         started_at: When the current attempt was leased, in Unix seconds.
@@ -55,15 +56,16 @@ class TrialRecord:
     assignments: Assignments
     source: str
     state: TrialState
-    attempt: int
-    token: str | None
-    errors: int
-    losses: int
-    values: Mapping[str, float] | None
-    reason: str | None
     created_at: float
-    started_at: float | None
-    ended_at: float | None
+    attempt: int = 0
+    token: str | None = None
+    errors: int = 0
+    losses: int = 0
+    ooms: int = 0
+    values: Mapping[str, float] | None = None
+    reason: str | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
 
     @property
     def duration_s(self) -> float | None:

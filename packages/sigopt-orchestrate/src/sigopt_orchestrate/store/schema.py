@@ -1,4 +1,4 @@
-"""The tables."""
+"""The tables as they are now; `migrations` leads here from every earlier schema."""
 
 from sqlalchemy import (
     Boolean,
@@ -12,9 +12,6 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-
-VERSION = 1
-"""Stored in the database, so that an older orchestrate does not write into a newer one's."""
 
 metadata = MetaData()
 
@@ -44,6 +41,7 @@ trials = Table(
     Column("attempt", Integer, nullable=False),
     Column("errors", Integer, nullable=False),
     Column("losses", Integer, nullable=False),
+    Column("ooms", Integer, nullable=False, server_default="0"),
     Column("reason", Text),
     Column("created_at", Float, nullable=False),
     UniqueConstraint("experiment_id", "number"),
@@ -71,6 +69,18 @@ observations = Table(
     Column("created_at", Float, nullable=False),
 )
 
+# What an attempt said after a newer one had been observed: evidence, and nothing else.
+late_reports = Table(
+    "late_reports",
+    metadata,
+    Column("trial_id", ForeignKey("trials.id"), primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("failed", Boolean, nullable=False),
+    Column("metrics", Text),
+    Column("reason", Text),
+    Column("created_at", Float, nullable=False),
+)
+
 events = Table(
     "events",
     metadata,
@@ -82,3 +92,6 @@ events = Table(
     Column("cause", Text),
     Column("at", Float, nullable=False),
 )
+
+# One row: tells this store's files from those of another database.
+store = Table("store", metadata, Column("name", String(36), primary_key=True))

@@ -1,0 +1,5 @@
+"""Runs the command line as `python -m bocl`."""
+
+from bocl.cli import main
+
+main()

@@ -1,0 +1,96 @@
+"""A task's samples with the frozen features that its new units read, computed once per task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from bocl.network import Network
+    from bocl.streams.samples import Samples
+    from bocl.views import View
+
+
+JUDGED = 5000  # rows by which inputs are weighed, unless only constants are to go
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some samples as a block reads them.
+
+    Attributes:
+        entry: (batch, kept inputs...).
+        old: for each level, earlier blocks' features (batch, units, *places).
+        targets: (batch,).
+    """
+
+    entry: Tensor
+    old: tuple[Tensor, ...]
+    targets: Tensor
+
+
+class FeatureCache:
+    """Samples of a task, entered under its view, with all earlier features.
+
+    Args:
+        flips: also hold every image mirrored; training then draws one of the two.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        samples: Samples,
+        view: View,
+        inputs: Tensor | None,
+        *,
+        reuse: bool,
+        flips: bool = False,
+    ) -> None:
+        images = samples.inputs
+        if flips:
+            images = torch.cat([images, images.flip(-1)])
+        with torch.no_grad():
+            entry = network.trunk.enter(view(images))
+            self._old = tuple(network.features(images, view)) if reuse and len(network) else ()
+        self._entry = entry if inputs is None else entry[:, inputs].contiguous()
+        self._targets = samples.targets
+        self._flips = flips
+
+    def __len__(self) -> int:
+        return len(self._targets)
+
+    @property
+    def samples_seen(self) -> int:
+        """Samples held, mirrored ones included."""
+        return len(self._entry)
+
+    def batch(self, rows: Tensor, coin: torch.Generator | None = None) -> Batch:
+        """Returns some rows; with a coin, of flipping caches each row mirrored at even odds."""
+        places = rows
+        if self._flips and coin is not None:
+            places = rows + len(self) * torch.randint(0, 2, rows.shape, generator=coin)
+        return Batch(
+            self._entry.index_select(0, places),
+            tuple(features.index_select(0, places) for features in self._old),
+            self._targets.index_select(0, rows),
+        )
+
+
+def kept_inputs(entry: Tensor, share: float) -> Tensor | None:
+    """Returns the fewest input units that hold a share of all variance, sorted; None for all.
+
+    Args:
+        entry: (n, inputs) of the training samples.
+        share: 1.0 drops only inputs that never change.
+    """
+    judged = entry if share == 1 else entry[:: max(1, len(entry) // JUDGED)]
+    variance = judged.var(0, correction=0)
+    order = variance.argsort(descending=True)
+    held = variance[order].cumsum(0).double()
+    count = int((held < share * held[-1] * (1 - 1e-7)).sum()) + 1
+    count = min(count, int((variance > 0).sum()))
+    return None if count == entry.shape[1] else order[:count].sort().values

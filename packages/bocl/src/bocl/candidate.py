@@ -1,0 +1,94 @@
+"""The widest block that a task may grow, and every narrower one as a slice of its weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bocl.blocks import block_shapes, initialise, run_block
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import torch
+    from torch import Tensor
+
+    from bocl.cache import Batch
+    from bocl.growth import Growth
+    from bocl.trunks.architectures import Trunk
+
+
+class Candidate:
+    """Weights of a growth for one task, nested: narrower growths are its first units.
+
+    Args:
+        largest: the growth that holds all others.
+        inputs: input units that level 1 reads.
+        old_units: for each level, the units of each earlier block.
+    """
+
+    def __init__(
+        self,
+        trunk: Trunk,
+        largest: Growth,
+        *,
+        classes: int,
+        inputs: int,
+        old_units: Sequence[Sequence[int]],
+        gate_kind: str,
+    ) -> None:
+        self.trunk = trunk
+        self.largest = largest
+        self.classes = classes
+        self.inputs = inputs
+        self.old_units = [list(units) for units in old_units]
+        self.gate_kind = gate_kind
+
+    def shapes(self, growth: Growth) -> dict[str, tuple[int, ...]]:
+        """Returns the shapes of all weights of a growth."""
+        return block_shapes(
+            self.trunk,
+            growth,
+            classes=self.classes,
+            inputs=self.inputs,
+            units_read=self.old_units,
+            gate_kind=self.gate_kind,
+        )
+
+    def initial(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """Returns fresh weights of the largest growth."""
+        return initialise(self.shapes(self.largest), generator)
+
+    def slice(self, weights: Mapping[str, Tensor], growth: Growth) -> dict[str, Tensor]:
+        """Returns a growth's weights as slices of the largest one's."""
+        result: dict[str, Tensor] = {}
+        wanted = self.shapes(growth)
+        for name, shape in wanted.items():
+            if name.startswith("gate."):
+                result[name] = weights[name]
+                continue
+            prefix, weight = name.split(".", 1)
+            level = self.trunk.head if prefix == "head" else self.trunk.levels[int(prefix) - 1]
+            value = weights[name]
+            for dimension, role in enumerate(level.roles[weight]):
+                start = 0
+                if role == "in" and self.largest.reuse and not growth.reuse and prefix != "1":
+                    number = len(self.trunk.levels) if prefix == "head" else int(prefix) - 1
+                    start = sum(self.old_units[number - 1]) * level.places_below
+                value = value.narrow(dimension, start, shape[dimension])
+            result[name] = value
+        return result
+
+    def logits(self, weights: Mapping[str, Tensor], growth: Growth, batch: Batch) -> Tensor:
+        """Returns (batch, classes) of a growth with its own weights."""
+
+        def old(level: int) -> Tensor | None:
+            return batch.old[level - 1] if growth.reuse and batch.old else None
+
+        return run_block(
+            self.trunk,
+            growth,
+            weights,
+            batch.entry,
+            old=old,
+            units_read=lambda level: self.old_units[level - 1],
+        )

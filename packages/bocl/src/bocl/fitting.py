@@ -1,0 +1,242 @@
+"""Learning one task: view, search, final training, freezing. Nothing of earlier tasks is touched.
+
+samples -> view -> cache of frozen features -> search -> training, pruning -> Block
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from bocl import seeds
+from bocl.cache import FeatureCache, kept_inputs
+from bocl.finding_views import find_view
+from bocl.freezing import freeze, silent_units, unread_units, zeroed
+from bocl.parameters import Parameters
+from bocl.posing import pose_candidate, pose_problem
+from bocl.records import TaskRecord
+from bocl.search.trials import Recommendation
+from bocl.training import train
+from bocl.trialling import Trialling, search_growth
+from bocl.views import View, class_statistics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from torch import Tensor
+
+    from bocl.blocks import Block
+    from bocl.growth import Growth
+    from bocl.journal import Journal
+    from bocl.network import Network
+    from bocl.search.trials import Problem, Searcher, Trial
+    from bocl.settings import Settings
+    from bocl.streams.samples import Samples
+
+PRUNED_AT = 0.6  # of the final training; the rest of it heals
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A learned task.
+
+    Attributes:
+        statistics: `class_statistics` of the task as it sees its inputs, None without views.
+    """
+
+    block: Block
+    record: TaskRecord
+    statistics: Tensor | None
+
+
+class TaskFitter:
+    """Learns the next task of a network.
+
+    Args:
+        statistics: by earlier task, for finding views.
+        landscapes: of earlier searches, oldest first: posterior mean accuracy by growth.
+        searcher: chooses growth from the second task on; the first has the base widths.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        settings: Settings,
+        searcher: Searcher,
+        *,
+        statistics: Mapping[int, Tensor],
+        landscapes: Sequence[Mapping[Growth, float]],
+        report: Callable[[str], None],
+    ) -> None:
+        self._network = network
+        self._settings = settings
+        self._searcher = searcher
+        self._statistics = statistics
+        self._landscapes = landscapes
+        self._report = report
+        self._key = (settings.seed, f"task{len(network)}")
+
+    def fit(
+        self, name: str, samples: Samples, validation: Samples, classes: int, journal: Journal
+    ) -> Fitted:
+        """Returns the new block with its record; the network itself is not changed."""
+        began = time.process_time()
+        network, settings = self._network, self._settings
+        statistics, view = None, View()
+        if settings.views != "none":
+            raw = class_statistics(samples, classes)
+            view = find_view(
+                network,
+                samples,
+                classes,
+                statistics=raw,
+                earlier=self._statistics,
+                kind=settings.views,
+            )
+            plain = view.name == "identity"
+            statistics = raw if plain else None  # a task in disguise adds nothing to compare with
+        inputs = self._inputs(samples, view)
+        trialling = self._trialling(
+            samples, validation, classes, view=view, inputs=inputs, journal=journal
+        )
+        problem = pose_problem(
+            trialling.candidate,
+            settings,
+            validation=len(validation),
+            seed=seeds.derive(*self._key, "search"),
+            landscapes=self._landscapes,
+        )
+        searching = time.process_time()
+        recommendation, trials, thinking = self._search(trialling, problem, journal)
+        searched = time.process_time()
+        growth = recommendation.growth
+        weights, unread = self._train(trialling, growth, trials, journal)
+        block = freeze(
+            trialling.candidate, growth, weights, unread=unread, view=view, inputs=inputs
+        )
+        record = TaskRecord(
+            name=name,
+            classes=classes,
+            fingerprint="",
+            view=view.name,
+            growth=growth,
+            validation_accuracy=trialling.validated(weights, growth),
+            parameters=block.parameters,
+            macs=0,
+            trials=trials,
+            landscape=recommendation.landscape,
+            deviations=recommendation.deviations,
+            attention=block.attention,
+            search_seconds=searched - searching,
+            model_seconds=thinking,
+            training_seconds=time.process_time() - searched + searching - began,
+        )
+        return Fitted(block, record, statistics)
+
+    def _inputs(self, samples: Samples, view: View) -> Tensor | None:
+        trunk = self._network.trunk
+        if not trunk.flat:
+            return None
+        # the first task's block serves all that come: it sees whatever ever changes
+        share = self._settings.input_share if len(self._network) else 1.0
+        return kept_inputs(trunk.enter(view(samples.inputs)), share)
+
+    def _trialling(
+        self,
+        samples: Samples,
+        validation: Samples,
+        classes: int,
+        *,
+        view: View,
+        inputs: Tensor | None,
+        journal: Journal,
+    ) -> Trialling:
+        network, settings = self._network, self._settings
+        only = self._searcher.only
+        candidate = pose_candidate(network, settings, classes, inputs, only)
+        caches = [
+            FeatureCache(network, part, view, inputs, reuse=candidate.largest.reuse, flips=flips)
+            for part, flips in ((samples, settings.flips), (validation, False))
+        ]
+        return Trialling(
+            candidate, caches[0], caches[1], settings=settings, journal=journal, key=self._key
+        )
+
+    def _search(
+        self, trialling: Trialling, problem: Problem, journal: Journal
+    ) -> tuple[Recommendation, list[Trial], float]:
+        if len(self._network) == 0:
+            return Recommendation(trialling.candidate.largest, {}), [], 0.0
+        if self._searcher.only is not None:
+            return self._searcher.recommend(problem, []), [], 0.0
+        if self._settings.fidelity == "shared":
+            self._report("shared network")
+            trialling.train_shared(problem.space.choices)
+
+        def told(trial: Trial) -> None:
+            self._report(f"tried {trial.growth}: {100 * trial.accuracy:.2f} %")
+
+        return search_growth(
+            trialling,
+            self._searcher,
+            problem,
+            journal,
+            parallel=self._settings.parallel,
+            report=told,
+        )
+
+    def _train(
+        self, trialling: Trialling, growth: Growth, trials: Sequence[Trial], journal: Journal
+    ) -> tuple[dict[str, Tensor], dict[int, Tensor]]:
+        candidate, settings = trialling.candidate, self._settings
+        parameters = Parameters(trialling.start(growth))
+        unread: dict[int, Tensor] = {}
+        key: tuple[object, ...] = (*self._key, "final")
+        if settings.fidelity == "full":  # the trial was this very training
+            key = next(
+                (
+                    (*self._key, "trial", k)
+                    for k, trial in enumerate(trials)
+                    if trial.growth == growth
+                ),
+                key,
+            )
+        pruning = settings.prune > 0 and settings.fidelity != "full"
+        prune_epoch = max(1, math.floor(PRUNED_AT * settings.epochs))
+
+        def epoch_end(epoch: int) -> Tensor | None:
+            if epoch != prune_epoch or epoch == settings.epochs or not pruning:
+                return None
+            found = unread_units(
+                candidate, growth, parameters.leaves, trialling.data, settings.prune
+            )
+            zeros = zeroed(candidate, growth, parameters.leaves, found)
+            mask = parameters.mask(zeros)
+            with torch.no_grad():
+                parameters.vector.mul_(mask)
+            return mask
+
+        def told(epoch: int, loss: float) -> None:
+            self._report(f"training {growth}: epoch {epoch}/{settings.epochs}, loss {loss:.4f}")
+
+        train(
+            parameters,
+            trialling.data,
+            trialling.loss(growth),
+            trialling.final_schedule,
+            key,
+            keeper=journal,
+            report=told,
+            epoch_end=epoch_end,
+        )
+        weights = parameters.copies()
+        if pruning:
+            unread = {
+                level: silent_units(candidate, growth, weights, level)
+                for level in range(1, len(growth.widths) + 1)
+            }
+        return weights, {level: units for level, units in unread.items() if units.numel()}

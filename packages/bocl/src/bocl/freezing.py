@@ -1,0 +1,181 @@
+"""From trained weights to a frozen block: unread units are cut, gates become plain numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from bocl import gates
+from bocl.blocks import Block
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from bocl.cache import FeatureCache
+    from bocl.candidate import Candidate
+    from bocl.growth import Growth
+    from bocl.views import View
+
+SAMPLED = 2000  # rows by which a unit's size is judged
+
+
+def reader_of(candidate: Candidate, growth: Growth, level: int) -> str | None:
+    """Returns the name of the weight that reads above a level, None if nobody does."""
+    if level == len(growth.widths):
+        return "head.weight"
+    if growth.widths[level] == 0:
+        return None
+    names = [name for name in candidate.trunk.levels[level].roles if name in ("weight", "first")]
+    return f"{level + 1}.{names[0]}"
+
+
+def readers_of(candidate: Candidate, growth: Growth, level: int) -> list[str]:
+    """Returns the names of all weights that read above a level (a residual level has two)."""
+    main = reader_of(candidate, growth, level)
+    if main is None:
+        return []
+    return [main, f"{level + 1}.shortcut"] if main.endswith(".first") else [main]
+
+
+def unread_units(
+    candidate: Candidate,
+    growth: Growth,
+    weights: Mapping[str, Tensor],
+    data: FeatureCache,
+    share: float,
+) -> dict[int, Tensor]:
+    """Returns, for each level read, which earlier units (units,) bool count too little.
+
+    A unit counts by the size of what it adds: its gate times the norm of its column times the root
+    mean square of its feature; too little is less than `share` of the largest.
+    """
+    if not growth.reuse or share == 0:
+        return {}
+    batch = data.batch(torch.arange(min(SAMPLED, len(data))))
+    result = {}
+    for level, features in enumerate(batch.old, start=1):
+        names = readers_of(candidate, growth, level)
+        if not names or features.shape[1] == 0:
+            continue
+        units = candidate.old_units[level - 1]
+        size = features.transpose(0, 1).flatten(1).square().mean(1)
+        columns = torch.cat([_columns(weights, name, sum(units), candidate) for name in names], 1)
+        score = (size * columns.square().sum(1)).sqrt()
+        vector = gates.vector(weights, level, units)
+        if vector is not None:
+            score = score * vector
+        result[level] = score < share * score.max()
+    return result
+
+
+def zeroed(
+    candidate: Candidate,
+    growth: Growth,
+    weights: Mapping[str, Tensor],
+    unread: Mapping[int, Tensor],
+) -> dict[str, Tensor]:
+    """Returns, by name, which entries of weights (bool) belong to unread units."""
+    result: dict[str, Tensor] = {}
+    for level, units in unread.items():
+        for name in readers_of(candidate, growth, level):
+            weight = weights[name]
+            mask = torch.zeros_like(weight, dtype=torch.bool)
+            spread = _spread(units, name, candidate)
+            mask[:, : len(spread)] = spread.view(1, -1, *(1,) * (weight.ndim - 2))
+            result[name] = mask
+        down = f"gate.{level}.down"
+        if down in weights:
+            result[down] = units.expand_as(weights[down]).clone()
+    return result
+
+
+def _places(name: str, candidate: Candidate) -> int:
+    """Returns the inputs of a reading weight per unit below."""
+    prefix = name.split(".", maxsplit=1)[0]
+    level = candidate.trunk.head if prefix == "head" else candidate.trunk.levels[int(prefix) - 1]
+    return level.places_below
+
+
+def _columns(weights: Mapping[str, Tensor], name: str, units: int, candidate: Candidate) -> Tensor:
+    """Returns (units, entries): all entries of a reading weight by earlier unit."""
+    weight = weights[name].detach().transpose(0, 1)
+    return weight[: units * _places(name, candidate)].reshape(units, -1)
+
+
+def _spread(units: Tensor, name: str, candidate: Candidate) -> Tensor:
+    return units.repeat_interleave(_places(name, candidate))
+
+
+def freeze(
+    candidate: Candidate,
+    growth: Growth,
+    weights: Mapping[str, Tensor],
+    *,
+    unread: Mapping[int, Tensor],
+    view: View,
+    inputs: Tensor | None,
+) -> Block:
+    """Returns the block of trained weights: the same function, without what is not read.
+
+    Args:
+        candidate: what the growth is a slice of.
+        growth: units per level.
+        weights: trained.
+        unread: from `unread_units`; the weights of those units are zero.
+        view: of the task.
+        inputs: kept input units, None for all.
+    """
+    frozen = {name: weight.clone() for name, weight in weights.items()}
+    reads: list[tuple[Tensor, ...]] = []
+    attention: list[tuple[float, ...]] = []
+    for level, units in enumerate(candidate.old_units, start=1):
+        names = readers_of(candidate, growth, level)
+        total = sum(units)
+        if not growth.reuse or not names or total == 0:
+            reads.append(tuple(torch.zeros(0, dtype=torch.long) for _ in units))
+            attention.append(tuple(0.0 for _ in units))
+            continue
+        kept = ~unread.get(level, torch.zeros(total, dtype=torch.bool))
+        vector = gates.vector(weights, level, units)
+        fixed = torch.ones(total) if vector is None else vector.detach()
+        shares = torch.split(torch.where(kept, fixed, 0.0), units)
+        reads.append(tuple(part.nonzero().flatten() for part in torch.split(kept, units)))
+        attention.append(tuple(float(part.mean()) if len(part) else 0.0 for part in shares))
+        for name in names:
+            spread = _spread(kept, name, candidate)
+            own = torch.ones(frozen[name].shape[1] - len(spread), dtype=torch.bool)
+            frozen[name] = frozen[name][:, torch.cat([spread, own])].contiguous()
+        for kind in ("unit", "task"):
+            frozen.pop(f"gate.{level}.{kind}", None)
+        if vector is not None and bool(kept.any()):
+            frozen[f"gate.{level}.fixed"] = fixed[kept].clone()
+        if f"gate.{level}.down" in frozen:
+            if bool(kept.any()):
+                frozen[f"gate.{level}.down"] = frozen[f"gate.{level}.down"][:, kept].contiguous()
+                frozen[f"gate.{level}.up"] = frozen[f"gate.{level}.up"][kept].contiguous()
+            else:
+                del frozen[f"gate.{level}.down"], frozen[f"gate.{level}.up"]
+    return Block(
+        growth,
+        int(frozen["head.weight"].shape[0]),
+        view,
+        inputs if growth.widths[0] else None,
+        tuple(reads),
+        frozen,
+        tuple(attention),
+    )
+
+
+def silent_units(
+    candidate: Candidate, growth: Growth, weights: Mapping[str, Tensor], level: int
+) -> Tensor:
+    """Returns which earlier units (units,) bool have only zero weights above a level."""
+    total = sum(candidate.old_units[level - 1])
+    names = readers_of(candidate, growth, level) if growth.reuse else []
+    if not names or total == 0:
+        return torch.zeros(0, dtype=torch.bool)
+    columns = torch.cat([_columns(weights, name, total, candidate) for name in names], 1)
+    return (columns == 0).all(1)

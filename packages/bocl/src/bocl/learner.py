@@ -1,0 +1,294 @@
+"""The learner: fit a task, predict, evaluate, save, load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+
+from bocl import certificate, checkpoint, files
+from bocl.errors import CheckpointError, DataError, NotFittedError, UnknownTaskError
+from bocl.fitting import TaskFitter
+from bocl.journal import Journal
+from bocl.network import Network
+from bocl.records import TaskRecord
+from bocl.routing import Router
+from bocl.searchers import make_searcher
+from bocl.settings import Settings, settings_of
+from bocl.streams.samples import as_samples, check_labels, split_validation
+from bocl.task_free import predict_pairs
+from bocl.trunks.architectures import Trunk, make_trunk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from bocl.search.trials import Searcher
+    from bocl.streams.samples import Samples, Stream
+
+WORK = "work"
+
+
+class BOCL:
+    """Learns tasks one after another, grows for each as much as pays, and forgets none.
+
+    Args:
+        folder: where every finished task and all unfinished work is kept; a learner already there
+            goes on. None keeps all in memory.
+        protocol: `best`, or `paper`, which is RCL's frame with the BOCL abstract's ideas.
+        searcher: instead of the one that the setting `search` names.
+        report: is told, in a line, what is going on.
+        changes: fields of `Settings`.
+
+    Raises:
+        SettingsError: unknown protocol or setting, or a value out of range.
+        CheckpointError: the folder holds another learner.
+
+    Example:
+        >>> learner = BOCL(trunk="mlp-small", epochs=2)
+        >>> learner.fit_task((images, labels)).predict(images[:5], task=0)
+    """
+
+    def __init__(
+        self,
+        folder: str | Path | None = None,
+        *,
+        protocol: str = "best",
+        searcher: Searcher | None = None,
+        report: Callable[[str], None] | None = None,
+        **changes: Any,
+    ) -> None:
+        self.settings: Settings = settings_of(protocol, **changes)
+        self.searcher = searcher or make_searcher(self.settings)
+        self.records: list[TaskRecord] = []
+        self.network: Network | None = None
+        self.router: Router | None = None
+        self._statistics: dict[int, Tensor] = {}
+        self._folder = None if folder is None else Path(folder)
+        self._report = report or (lambda _: None)
+        if self._folder is not None and (self._folder / checkpoint.INDEX).exists():
+            self._restore(self._folder)
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks have been learned."""
+        return len(self.records)
+
+    def fit_task(self, train: Any, val: Any = None, name: str | None = None) -> Self:
+        """Learns the next task.
+
+        Args:
+            train: a torch Dataset, a pair (inputs, labels) of arrays, or Samples; labels from 0.
+            val: the same, for the search; a stratified share of `train` if not given.
+            name: for reports.
+
+        Returns:
+            The learner itself.
+
+        Raises:
+            DataError: inputs of another shape than before, no sample, one class only, labels out
+                of range, or too few for validation.
+            TrainingDivergedError: the loss stopped being finite.
+        """
+        samples = as_samples(train)
+        classes = int(samples.targets.max()) + 1
+        if len(torch.unique(samples.targets)) < 2:
+            label = int(samples.targets[0])
+            raise DataError(f"the task has one class only, label {label}; it needs at least two")
+        network = self.network or Network(self._trunk(samples))
+        network.trunk.enter(samples.inputs[:0])
+        if val is None:
+            part, validation = split_validation(
+                samples, self.settings.validation, self.settings.seed
+            )
+        else:
+            part, validation = samples, as_samples(val)
+            network.trunk.enter(validation.inputs[:0])
+            check_labels(validation, classes)
+        task = self.tasks
+        fingerprint = files.combined_digest(
+            {"x": part.inputs, "y": part.targets, "v": validation.inputs, "w": validation.targets}
+        )
+        identity = {"task": task, "data": fingerprint, "settings": self._plain_settings()}
+        work = None if self._folder is None else self._folder / WORK
+        journal = Journal(work, identity)
+        landscapes = [record.landscape for record in self.records]
+        fitter = TaskFitter(
+            network,
+            self.settings,
+            self.searcher,
+            statistics=self._statistics,
+            landscapes=landscapes,
+            report=self._report,
+        )
+        fitted = fitter.fit(name or f"task {task}", part, validation, classes, journal)
+        network.blocks.append(fitted.block)
+        self.network = network
+        fitted.record.fingerprint = fingerprint
+        fitted.record.macs = network.macs(task)
+        self.records.append(fitted.record)
+        if fitted.statistics is not None:
+            self._statistics[task] = fitted.statistics
+        self._route(samples, classes)
+        if self._folder is not None:
+            self.save(self._folder)
+            journal.finish()
+        return self
+
+    def logits(self, inputs: Any, task: int) -> Tensor:
+        """Returns logits (batch, classes of the task).
+
+        Raises:
+            NotFittedError: no task has been learned.
+            UnknownTaskError: the task is not one of those learned.
+            DataError: inputs of another shape than the learner began with.
+        """
+        network = self.fitted_network()
+        if not 0 <= task < self.tasks:
+            raise UnknownTaskError(
+                f"task {task} is unknown; tasks 0 to {self.tasks - 1} have been learned"
+            )
+        return network.logits(task, _inputs(inputs))
+
+    def predict(self, inputs: Any, task: int | None = None) -> NDArray[np.int64]:
+        """Returns labels (batch,) within the task; without a task, within the inferred one.
+
+        Args:
+            inputs: (batch, *input_shape).
+            task: its number from 0, or None to infer it for every sample.
+        """
+        if task is not None:
+            return self.logits(inputs, task).argmax(1).numpy()
+        return self.predict_pairs(inputs)[1]
+
+    def predict_task(self, inputs: Any) -> NDArray[np.int64]:
+        """Returns the task (batch,) that each sample most likely belongs to."""
+        return self._routed().task_log_odds(_inputs(inputs)).argmax(1).numpy()
+
+    def predict_pairs(self, inputs: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Returns (task, label within it), both (batch,), as `task_free.predict_pairs` does."""
+        return predict_pairs(self.fitted_network(), self._routed(), _inputs(inputs))
+
+    def evaluate(self, stream: Stream) -> NDArray[np.float64]:
+        """Returns the accuracy matrix R (tasks, tasks): R[i, j] on task j after task i.
+
+        Row i is computed by the network as it was after task i, its first i + 1 blocks; that it
+        equals what was measured then is what `bocl run` checks bit by bit. Above the diagonal task
+        i's head is asked about a task not learned yet; NaN where classes differ.
+        """
+        network, tasks = self.fitted_network(), min(self.tasks, len(stream))
+        then = [Network(network.trunk, network.blocks[: i + 1]) for i in range(tasks)]
+        matrix = np.full((tasks, tasks), np.nan)
+        for j in range(tasks):
+            test = stream[j].test
+            for i in range(tasks):
+                if i >= j or self.records[i].classes == self.records[j].classes:
+                    right = then[i].logits(min(i, j), test.inputs).argmax(1) == test.targets
+                    matrix[i, j] = float(right.double().mean())
+        return matrix
+
+    def accuracy(self, data: Any, task: int) -> float:
+        """Returns the share of right labels on samples of a task."""
+        samples = as_samples(data)
+        right = self.logits(samples.inputs, task).argmax(1) == samples.targets
+        return float(right.double().mean())
+
+    def save(self, folder: str | Path) -> None:
+        """Writes the learner; a reader finds the old one or the new one, never a part."""
+        network, path = self.fitted_network(), Path(folder)
+        for task, block in enumerate(network.blocks):
+            if not (path / "tasks" / f"{task:03}.safetensors").exists() or task == self.tasks - 1:
+                issued = certificate.certify(network, task, self.settings.seed)
+                checkpoint.save_task(path, task, block, issued)
+        moments = {} if self.router is None else self.router.tensors()
+        moments |= {f"statistics.{task}": part for task, part in self._statistics.items()}
+        settings = self._plain_settings()
+        checkpoint.save_index(
+            path,
+            trunk=network.trunk,
+            settings=settings,
+            records=self.records,
+            blocks=network.blocks,
+            moments=moments,
+        )
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Returns a saved learner.
+
+        Raises:
+            CheckpointError: the folder holds none, or a corrupt or foreign one.
+        """
+        index = files.read_json(Path(folder) / checkpoint.INDEX)
+        settings = index.get("settings") if isinstance(index, dict) else None
+        if not isinstance(settings, dict):
+            raise CheckpointError(f"folder {str(folder)!r} holds no learner")
+        known = {name: value for name, value in settings.items() if name != "searcher"}
+        learner = cls(**known)
+        learner._restore(Path(folder), check=False)
+        return learner
+
+    @property
+    def moment_bytes(self) -> int:
+        """Bytes of statistics kept for routing and views, beside the network's parameters."""
+        moments = [] if self.router is None else list(self.router.tensors().values())
+        return sum(4 * part.numel() for part in [*moments, *self._statistics.values()])
+
+    def _trunk(self, samples: Samples) -> Trunk:
+        return make_trunk(self.settings.trunk, tuple(samples.inputs.shape[1:]), self.settings.base)
+
+    def _route(self, samples: Samples, classes: int) -> None:
+        if self.settings.routing == 0:
+            return
+        if self.router is None:
+            shape = self.fitted_network().trunk.input_shape
+            self.router = Router(shape, self.settings.routing, self.settings.seed)
+        self.router.add(samples, classes)
+
+    def _plain_settings(self) -> dict[str, Any]:
+        plain = self.settings.as_dict() | {"searcher": self.searcher.name}
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in plain.items()}
+
+    def _restore(self, folder: Path, *, check: bool = True) -> None:
+        trunk, settings, self.records, blocks, moments = checkpoint.load_index(folder)
+        mine = self._plain_settings()
+        differing = [name for name in mine if settings.get(name) != mine[name]]
+        if check and differing:
+            name = differing[0]
+            raise CheckpointError(
+                f"folder {str(folder)!r} holds a learner with {name} = {settings.get(name)!r}; "
+                f"this one has {mine[name]!r}"
+            )
+        self.network = Network(trunk, blocks)
+        self._statistics = {
+            int(name.split(".")[1]): moments.pop(name)
+            for name in list(moments)
+            if name.startswith("statistics.")
+        }
+        if moments:
+            self.router = Router(trunk.input_shape, self.settings.routing, self.settings.seed)
+            self.router.restore(moments)
+
+    def fitted_network(self) -> Network:
+        """Returns the network.
+
+        Raises:
+            NotFittedError: no task has been learned.
+        """
+        if self.network is None:
+            raise NotFittedError("no task has been learned; call fit_task first")
+        return self.network
+
+    def _routed(self) -> Router:
+        self.fitted_network()
+        if self.router is None:
+            raise NotFittedError("routing is 0, so tasks cannot be told apart; give the task")
+        return self.router
+
+
+def _inputs(inputs: Any) -> Tensor:
+    return torch.as_tensor(np.asarray(inputs)).to(torch.float32)

@@ -1,0 +1,104 @@
+"""Posing a task's search: what may be grown, what it costs, what earlier searches expect."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from bocl.candidate import Candidate
+from bocl.complexity import base_cost, growth_cost
+from bocl.growth import Growth
+from bocl.search.space import full_space, log_space
+from bocl.search.trials import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
+    from bocl.network import Network
+    from bocl.settings import Settings
+
+PAPER_MOST = 29  # RCL's largest new width
+
+
+def pose_candidate(
+    network: Network,
+    settings: Settings,
+    classes: int,
+    inputs: Tensor | None,
+    only: Growth | None,
+) -> Candidate:
+    """Returns the widest growth of the next task: the base, alone, for the first.
+
+    Args:
+        network: earlier tasks.
+        settings: say how wide and which gates.
+        classes: of the new task.
+        inputs: kept input units, None for all.
+        only: the single growth of a search that is none.
+    """
+    trunk = network.trunk
+    first = len(network) == 0
+    largest = (
+        Growth(trunk.base, reuse=False) if first else only or Growth(_largest(trunk.base, settings))
+    )
+    largest.check(first=first)
+    return Candidate(
+        trunk,
+        largest,
+        classes=classes,
+        inputs=trunk.input_units if inputs is None else len(inputs),
+        old_units=[network.widths(level) for level in range(1, len(trunk.levels) + 1)],
+        gate_kind=settings.gates,
+    )
+
+
+def pose_problem(
+    candidate: Candidate,
+    settings: Settings,
+    *,
+    validation: int,
+    seed: int,
+    landscapes: Sequence[Mapping[Growth, float]],
+) -> Problem:
+    """Returns the search problem of a candidate.
+
+    Args:
+        candidate: the widest growth.
+        settings: say what growth costs.
+        validation: samples behind each accuracy.
+        seed: of what the search draws.
+        landscapes: of earlier searches: posterior mean of accuracy by growth.
+    """
+    trunk = candidate.trunk
+    unit = base_cost(trunk, trunk.base, candidate.classes, settings.cost)
+    largest = _largest(trunk.base, settings)
+    paper = settings.cost == "units"
+    costs: dict[Growth, float] = {}
+
+    def cost(growth: Growth) -> float:
+        if growth not in costs:
+            costs[growth] = growth_cost(candidate, growth, settings.cost) / unit
+        return costs[growth]
+
+    return Problem(
+        full_space(largest, PAPER_MOST) if paper else log_space(largest),
+        cost,
+        settings.alpha,
+        validation,
+        seed,
+        [_logits(landscape) for landscape in landscapes if landscape],
+    )
+
+
+def _largest(base: tuple[int, ...], settings: Settings) -> tuple[int, ...]:
+    largest = settings.largest or base
+    if settings.cost == "units":
+        return tuple(min(PAPER_MOST, width) for width in largest)
+    return largest
+
+
+def _logits(landscape: Mapping[Growth, float]) -> dict[Growth, float]:
+    clamped = {growth: min(max(mean, 1e-4), 1 - 1e-4) for growth, mean in landscape.items()}
+    return {growth: math.log(mean / (1 - mean)) for growth, mean in clamped.items()}

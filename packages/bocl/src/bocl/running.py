@@ -1,0 +1,178 @@
+"""A learner over a stream: fit, test on everything seen, check that nothing was forgotten, store.
+
+run/learner.json, tasks/, work/   the learner
+run/run.json                      which stream this is
+run/results.json                  accuracy matrix, metrics, accounts, written after every task
+"""
+
+from __future__ import annotations
+
+import math
+import resource
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bocl import files
+from bocl.errors import BOCLError, CheckpointError
+from bocl.learner import BOCL
+from bocl.metrics import measure
+from bocl.streams.registry import make_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bocl.streams.samples import Samples, Stream
+
+RUN, RESULTS = "run.json", "results.json"
+
+
+class ForgottenError(BOCLError, AssertionError):
+    """An earlier task's logits changed: a defect of this package, never the user's fault."""
+
+
+def run_stream(
+    folder: Path,
+    stream_name: str,
+    tasks: int | None,
+    *,
+    protocol: str = "best",
+    report: Callable[[str], None] = lambda _: None,
+    finished: Callable[[int, int, dict[str, Any]], None] = lambda *_: None,
+    **changes: Any,
+) -> dict[str, Any]:
+    """Learns a stream's tasks in a folder, going on where an earlier run was stopped.
+
+    Args:
+        folder: new, or of an earlier run with the same stream and settings.
+        stream_name: a key of `STREAMS`.
+        tasks: how many; the stream's usual number if None.
+        protocol: `best` or `paper`.
+        report: is told what is going on.
+        finished: is told a task's number from 0, the number of tasks and the results so far.
+        changes: fields of `Settings`.
+
+    Returns:
+        What results.json holds.
+
+    Raises:
+        CheckpointError: the folder is of another run.
+        ForgottenError: an earlier task's logits are not bit by bit what they were.
+    """
+    seed = changes.get("seed", 0)
+    stream = make_stream(stream_name, tasks, seed)
+    learner = BOCL(folder, protocol=protocol, report=report, **changes)
+    asked = {"stream": stream_name, "tasks": len(stream), "seed": seed, "protocol": protocol}
+    _check(folder, asked)
+    results = _earlier_results(folder, learner)
+    for index in range(learner.tasks, len(stream)):
+        task = stream[index]
+        learner.fit_task(task.train, name=task.name)
+        results["logits"].append(files.digest(learner.logits(task.test.inputs, index)))
+        results["rows"].append(_row(learner, stream, index, task.test, results["logits"]))
+        _account(results, learner)
+        files.write_json(folder / RESULTS, results)
+        finished(index, len(stream), results)
+    return results
+
+
+def _check(folder: Path, asked: dict[str, Any]) -> None:
+    path = folder / RUN
+    if not path.exists():
+        files.write_json(path, asked)
+        return
+    found = files.read_json(path)
+    for name, value in asked.items():
+        if found.get(name) != value:
+            raise CheckpointError(
+                f"folder {str(folder)!r} holds a run with {name} = {found.get(name)!r}; "
+                f"this one has {value!r}"
+            )
+
+
+def _earlier_results(folder: Path, learner: BOCL) -> dict[str, Any]:
+    results: dict[str, Any] = {"rows": [], "logits": []}
+    if learner.tasks and (folder / RESULTS).exists():
+        results = files.read_json(folder / RESULTS)
+    # a run killed between storing a task and its results tests that task again
+    stream: Stream | None = None
+    while len(results["rows"]) < learner.tasks:
+        plain = files.read_json(folder / RUN)
+        stream = stream or make_stream(plain["stream"], plain["tasks"], plain["seed"])
+        index = len(results["rows"])
+        test = stream[index].test
+        results["logits"].append(files.digest(learner.logits(test.inputs, index)))
+        results["rows"].append(_row(learner, stream, index, test, results["logits"]))
+    return results
+
+
+def _row(
+    learner: BOCL, stream: Stream, index: int, test: Samples, digests: list[str]
+) -> list[float | None]:
+    """Returns accuracies on all tasks up to the newest, and the newest's on the next one."""
+    row: list[float | None] = []
+    for earlier in range(index):
+        logits = learner.logits((seen := stream[earlier].test).inputs, earlier)
+        if files.digest(logits) != digests[earlier]:
+            raise ForgottenError(f"task {earlier}'s logits changed while task {index} was learned")
+        row.append(float((logits.argmax(1) == seen.targets).double().mean()))
+    row.append(learner.accuracy(test, index))
+    if index + 1 < len(stream):
+        following = stream[index + 1]
+        same = following.classes == learner.records[index].classes
+        row.append(learner.accuracy(following.test, index) if same else None)
+    return row
+
+
+def accuracy_matrix(rows: list[list[float | None]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Returns R (tasks, tasks) of stored rows; NaN where nothing was measured."""
+    size = len(rows)
+    matrix = np.full((size, size), np.nan)
+    for i, row in enumerate(rows):
+        values = [np.nan if value is None else value for value in row[:size]]
+        matrix[i, : len(values)] = values
+    return matrix
+
+
+def _account(results: dict[str, Any], learner: BOCL) -> None:
+    network, records = learner.network, learner.records
+    assert network is not None  # noqa: S101  a task has just been learned
+    metrics = asdict(measure(accuracy_matrix(results["rows"]), [r.classes for r in records]))
+    parameters = [record.parameters for record in records]
+    results["metrics"] = {
+        name: None if math.isnan(value) else value for name, value in metrics.items()
+    }
+    results["parameters"] = parameters
+    results["size"] = sum(parameters) / parameters[0]
+    results["bytes"] = 4 * sum(parameters)
+    results["moment_bytes"] = learner.moment_bytes
+    results["macs"] = [record.macs for record in records]
+    results["search_seconds"] = sum(record.search_seconds for record in records)
+    results["training_seconds"] = sum(record.training_seconds for record in records)
+    results["trials"] = [len(record.trials) for record in records]
+    results["peak_mebibytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def judge_routing(learner: BOCL, stream: Stream) -> dict[str, float]:
+    """Returns how well tasks are told apart on all test samples, and accuracy without task ids.
+
+    `task_inference` is the share of samples given to the right task, `without_task` the share with
+    the right label, `class_incremental` the share with task and label right among all classes of
+    all tasks.
+    """
+    total, inferred, unaided, both = 0, 0, 0, 0
+    for index in range(learner.tasks):
+        test = stream[index].test
+        tasks, labels = learner.predict_pairs(test.inputs)
+        right = labels == test.targets.numpy()
+        total += len(test)
+        inferred += int((learner.predict_task(test.inputs) == index).sum())
+        unaided += int(right.sum())
+        both += int(((tasks == index) & right).sum())
+    return {
+        "task_inference": inferred / total,
+        "without_task": unaided / total,
+        "class_incremental": both / total,
+    }

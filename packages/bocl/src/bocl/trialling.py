@@ -1,0 +1,179 @@
+"""Trying growths for one task: in a width-nested network that all share, or trained one by one.
+
+Fidelities, cheap to dear:
+
+    shared  one network of the largest growth is trained once, in every step at full width and at
+            one drawn width; a trial slices it, tunes the slice for some steps and validates
+    short   a trial trains its growth from scratch, for a few epochs on part of the data
+    full    a trial is the whole final training; the chosen one's weights are kept
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import torch
+
+from bocl import gates, seeds
+from bocl.parameters import Parameters
+from bocl.search.trials import Trial
+from bocl.training import Schedule, accuracy, cross_entropy, train
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from torch import Tensor
+
+    from bocl.cache import Batch, FeatureCache
+    from bocl.candidate import Candidate
+    from bocl.growth import Growth
+    from bocl.journal import Journal
+    from bocl.search.trials import Problem, Recommendation, Searcher
+    from bocl.settings import Settings
+
+SHARED_STEPS = 400  # of the nested network
+TUNE_STEPS = 60  # of a slice before it is validated
+SHORT_EPOCHS = 2
+
+
+class Trialling:
+    """Measures growths of one candidate.
+
+    Args:
+        key: seeds and names this task's work.
+    """
+
+    def __init__(
+        self,
+        candidate: Candidate,
+        data: FeatureCache,
+        validation: FeatureCache,
+        *,
+        settings: Settings,
+        journal: Journal,
+        key: tuple[object, ...],
+    ) -> None:
+        self.candidate = candidate
+        self.data = data
+        self.validation = validation
+        self._settings = settings
+        self._journal = journal
+        self._key = key
+        self._shared: dict[str, Tensor] | None = None
+
+    @property
+    def final_schedule(self) -> Schedule:
+        """How a chosen growth is trained."""
+        chosen = self._settings
+        return Schedule(
+            chosen.epochs, chosen.batch, chosen.rate, chosen.annealed, chosen.shuffled, chosen.decay
+        )
+
+    def loss(self, growth: Growth) -> Callable[[Mapping[str, Tensor], Batch, object], Tensor]:
+        """Returns the loss of a growth's own weights: cross-entropy and the mean unit gate."""
+        candidate, sparsity = self.candidate, self._settings.sparsity
+
+        def loss_of(weights: Mapping[str, Tensor], batch: Batch, _: object) -> Tensor:
+            loss = cross_entropy(candidate.logits(weights, growth, batch), batch.targets)
+            if sparsity:
+                for level in range(1, len(candidate.old_units) + 1):
+                    gate = gates.mean_unit_gate(weights, level)
+                    if gate is not None:
+                        loss = loss + sparsity * gate
+            return loss
+
+        return loss_of
+
+    def start(self, growth: Growth) -> dict[str, Tensor]:
+        """Returns weights from which a growth's final training starts."""
+        if self._shared is None:
+            return self._fresh(growth)
+        return self.candidate.slice(self._shared, growth)
+
+    def _fresh(self, growth: Growth) -> dict[str, Tensor]:
+        largest = self.candidate.initial(seeds.generator(*self._key, "initial"))
+        return self.candidate.slice(largest, growth)
+
+    def train_shared(self, choices: Sequence[Growth]) -> None:
+        """Trains the nested network: the largest growth and a drawn one in every step."""
+        candidate = self.candidate
+        parameters = Parameters(candidate.initial(seeds.generator(*self._key, "initial")))
+
+        def loss_of(
+            weights: Mapping[str, Tensor], batch: Batch, generator: torch.Generator
+        ) -> Tensor:
+            place = int(torch.randint(len(choices), (), generator=generator))
+            total = torch.zeros(())
+            for growth in (candidate.largest, choices[place]):
+                part = candidate.slice(weights, growth)
+                total = total + cross_entropy(candidate.logits(part, growth, batch), batch.targets)
+            return total
+
+        steps = min(
+            SHARED_STEPS, self._settings.epochs * -(-len(self.data) // self._settings.batch)
+        )
+        schedule = Schedule(
+            epochs=10_000, batch=self._settings.batch, rate=self._settings.rate, annealed=True
+        )
+        key = (*self._key, "shared")
+        train(parameters, self.data, loss_of, schedule, key, keeper=self._journal, most_steps=steps)
+        self._shared = parameters.copies()
+
+    def measure(self, growth: Growth, place: int) -> float:
+        """Returns the validation accuracy of a growth at the chosen fidelity.
+
+        Args:
+            growth: a feasible one.
+            place: of the trial in the search; seeds its draws and names its work.
+        """
+        fidelity = self._settings.fidelity
+        parameters = Parameters(self.start(growth))
+        steps: int | None = None
+        schedule = self.final_schedule
+        key = (*self._key, "trial", place)
+        if fidelity == "shared":
+            steps = TUNE_STEPS
+            schedule = Schedule(10_000, self._settings.batch, self._settings.rate / 2)
+        elif fidelity == "short":
+            schedule = Schedule(SHORT_EPOCHS, self._settings.batch, self._settings.rate)
+            steps = max(1, SHORT_EPOCHS * -(-len(self.data) // self._settings.batch) // 4)
+        keeper = self._journal if fidelity == "full" else None
+        loss = self.loss(growth)
+        train(parameters, self.data, loss, schedule, key, keeper=keeper, most_steps=steps)
+        return self.validated(parameters.leaves, growth)
+
+    def validated(self, weights: Mapping[str, Tensor], growth: Growth) -> float:
+        """Returns the validation accuracy of weights."""
+        return accuracy(
+            lambda batch: self.candidate.logits(weights, growth, batch), self.validation
+        )
+
+
+def search_growth(
+    trialling: Trialling,
+    searcher: Searcher,
+    problem: Problem,
+    journal: Journal,
+    *,
+    parallel: int,
+    report: Callable[[Trial], None],
+) -> tuple[Recommendation, list[Trial], float]:
+    """Returns the recommendation, all trials, and the CPU seconds that the search's model took."""
+    trials = journal.trials()
+    thinking = 0.0
+    while True:
+        began = time.process_time()
+        proposals = searcher.propose(problem, trials, parallel)
+        thinking += time.process_time() - began
+        if not proposals:
+            break
+        for growth in proposals:
+            accuracy_ = trialling.measure(growth, len(trials))
+            trial = Trial(growth, accuracy_, problem.cost(growth))
+            journal.tell(trial)
+            trials.append(trial)
+            report(trial)
+    began = time.process_time()
+    recommendation = searcher.recommend(problem, trials)
+    return recommendation, trials, thinking + time.process_time() - began

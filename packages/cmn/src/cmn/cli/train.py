@@ -1,0 +1,62 @@
+"""`cmn train`: fit a model and print its validation metrics."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cmn.cli.inputs import load_split, use_threads
+from cmn.cli.options import data_options, hyperparameter_options, split_options
+from cmn.cli.output import FitProgress, emit
+from cmn.hyperparameters import Hyperparameters
+
+
+@click.command()
+@data_options
+@click.option("--model-out", type=click.Path(path_type=Path), help="Folder to save the model in.")
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    help="Folder to keep the training's state in; killed and started again, it continues.",
+)
+@split_options
+@hyperparameter_options
+def train(
+    *,
+    data: str,
+    min_rating: float | None,
+    threads: int | None,
+    metrics_out: Path | None,
+    model_out: Path | None,
+    checkpoint: Path | None,
+    split_seed: int | None,
+    split_by: str | None,
+    **hyperparameters: Any,
+) -> None:
+    """Train a model and print its validation metrics.
+
+    The test interactions are split off and not looked at.
+    """
+    settings = {name: value for name, value in hyperparameters.items() if value is not None}
+    Hyperparameters(**settings)  # refuses bad values before torch is imported
+    split, interactions = load_split(data, min_rating, split_seed, split_by)
+    use_threads(threads)
+    from cmn.recommender import CMN  # noqa: PLC0415  imports torch
+
+    model = CMN(**settings)
+    learnt = replace(interactions, matrix=split.train, times=None)
+    with FitProgress(model) as progress:
+        model.fit(learnt, split.validation, progress.report, checkpoint)
+    if model_out is not None:
+        notes = {
+            "data": data,
+            "min_rating": min_rating,
+            "split_seed": split_seed or 0,
+            "split_by": split_by or "random",
+        }
+        model.save(model_out, notes)
+    metrics = {name: model.validation_metrics_[name] for name in ("ndcg@10", "hr@10")}
+    emit({**metrics, "epoch": model.best_epoch_, "fit_seconds": model.fit_seconds_}, metrics_out)

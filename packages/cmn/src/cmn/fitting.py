@@ -1,0 +1,103 @@
+"""Fitting: the phases of a training one after the other, from a matrix to a trained network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from cmn.checkpoints import Checkpoints, fingerprint
+from cmn.early_stopping import Epoch, Schedule, train_until_best
+from cmn.evaluation import evaluate
+from cmn.model import CMNNetwork
+from cmn.neighbourhoods import Neighbourhoods
+from cmn.pretrain import GMF, GMFTrainer
+from cmn.sampling import NegativeSampler
+from cmn.scoring import CatalogueScorer
+from cmn.train import NetworkTrainer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import numpy as np
+    from scipy import sparse
+
+    from cmn.hyperparameters import Hyperparameters
+    from cmn.interactions import HeldOut
+
+
+def build_network(
+    n_users: int,
+    n_items: int,
+    settings: Hyperparameters,
+    generator: torch.Generator | None = None,
+) -> CMNNetwork:
+    """Returns an untrained network of P users and Q items with the settings' size and variant."""
+    return CMNNetwork(
+        n_users,
+        n_items,
+        settings.embedding_dim,
+        settings.hops,
+        generator,
+        attention=settings.attention,
+        activation=settings.activation,
+    )
+
+
+def fit_network(
+    train: sparse.csr_array,
+    validation: HeldOut,
+    settings: Hyperparameters,
+    *,
+    generator: np.random.Generator,
+    report: Callable[[Epoch], None],
+    folder: Path | None,
+) -> tuple[CMNNetwork, Epoch]:
+    """Pre-trains a factorisation, starts the memories from it and trains the network.
+
+    Args:
+        train: binary CSR (P, Q).
+        validation: held-out interactions, by which epochs are chosen or only reported.
+        settings: everything that can be set.
+        generator: source of order and negatives.
+        report: hears of each epoch.
+        folder: where progress is kept after each epoch; None keeps nothing.
+
+    Returns:
+        The network with the weights of the epoch kept, and that epoch.
+
+    Raises:
+        ModelFileError: the folder's progress is corrupt or of another training.
+        TrainingDivergedError: a loss or score is not finite.
+    """
+    checkpoints = Checkpoints(folder, fingerprint(settings.get_params(), train, validation))
+    progress = checkpoints.load()
+    initial = torch.Generator().manual_seed(settings.seed)
+    sampler, neighbourhoods = NegativeSampler(train), Neighbourhoods(train)
+    network = build_network(*train.shape, settings, initial)
+    pretrained = progress is not None and progress.facts["phase"] == "train"
+    if settings.pretrain_epochs > 0 and not pretrained:
+        gmf = GMF(*train.shape, settings.embedding_dim, initial, relu=settings.pretrain_relu)
+        patience = settings.pretrain_epochs
+        train_until_best(
+            gmf,
+            GMFTrainer(gmf, sampler, settings, generator),
+            Schedule("pretrain", settings.pretrain_epochs, patience, settings.keep),
+            generator=generator,
+            checkpoints=checkpoints,
+            validate=lambda: evaluate(gmf, validation, train),
+            report=report,
+        )
+        network.start_from(gmf.user_factors, gmf.item_factors)
+    scorer = CatalogueScorer(network, neighbourhoods)
+    best = train_until_best(
+        network,
+        NetworkTrainer(network, neighbourhoods, sampler, settings, generator),
+        Schedule("train", settings.epochs, settings.patience, settings.keep),
+        generator=generator,
+        checkpoints=checkpoints,
+        validate=lambda: evaluate(scorer, validation, train),
+        report=report,
+    )
+    return network, best

@@ -1,0 +1,57 @@
+"""T6: ranks killed one after the other, a hundred times over, under Open MPI with ULFM."""
+
+import random
+import statistics
+
+import environments
+from lab import run_here
+from markdown import table, verdict
+
+RANKS, DEATHS = 8, 6
+STEPS = 70
+
+
+def kills(quick: bool) -> dict[str, str]:
+    """Returns T6."""
+    launches = 2 if quick else 17
+    openmpi = environments.openmpi()
+    hangs, noticed_ms, lost, slower, unequal, died = 0, [], [], [], 0, 0
+    for launch in range(launches):
+        chance = random.Random(launch)  # noqa: S311
+        victims = list(
+            zip(
+                chance.sample(range(RANKS), DEATHS),
+                sorted(chance.sample(range(12, STEPS - 20), DEATHS)),
+                strict=True,
+            )
+        )
+        task = {"victims": victims, "steps": STEPS, "takes_s": 0.05, "megabytes": 1, "seed": launch}
+        ulfm = ("--with-ft", "ulfm", "--oversubscribe", "-n")
+        told = run_here(RANKS, "kills.py", task, mpiexec=ulfm, environment=openmpi)
+        dead = {rank for rank, _ in victims}
+        died += len(dead)
+        survivors = [mine for rank, mine in enumerate(told) if rank not in dead]
+        hangs += sum(mine is None for mine in survivors)
+        there = [mine for mine in survivors if mine is not None]
+        unequal += len({mine["digest"] for mine in there}) > 1
+        before, after = victims[0][1], victims[-1][1]
+        for mine in there:
+            noticed_ms += mine["noticed_ms"].values()
+            lost.append(len(mine["lost"]) / DEATHS)
+            first = statistics.median(mine["steps_s"][3:before])
+            slower.append(statistics.median(mine["steps_s"][after + 2 :]) / first)
+    worst = max(noticed_ms)
+    rows = [
+        ["survivors that hung", hangs, 0, verdict(hangs == 0)],
+        ["deaths that every survivor noticed",
+         f"{len(noticed_ms)} of {2 * died}", "all", verdict(len(noticed_ms) == 2 * died)],
+        ["noticed after, median (longest)",
+         f"{statistics.median(noticed_ms):.1f} ({worst:.1f}) ms", "≤ 50 ms", verdict(worst <= 50)],
+        ["lost exchanges per survivor and death, mean (most)",
+         f"{statistics.fmean(lost):.2f} ({max(lost):.2f})", "≤ 1", verdict(max(lost) <= 1)],
+        ["survivors' step time, after ÷ before",
+         f"{statistics.median(slower):.3f}", "≤ 1.02", verdict(statistics.median(slower) <= 1.02)],
+        ["runs whose survivors ended unequal", unequal, 0, verdict(unequal == 0)],
+    ]  # fmt: skip
+    head = f"{died} ranks killed by SIGKILL, {RANKS} ranks at the start of each run"
+    return {"T6": table([head, "measured", "target", ""], rows)}

@@ -1,0 +1,62 @@
+"""T5 and T8: accuracy beside all-reduce, and the one model at the end."""
+
+import math
+import os
+import statistics
+from pathlib import Path
+
+from lab import Skipped, run_here
+from markdown import table, verdict
+
+RULES = ["all-reduce", "gossip overlap bf16", "gossip sync fp32", "gradient-gossip"]
+SETS = {
+    "mnist": {"samples": 6000, "tested": 10_000, "epochs": 4, "batch": 96, "lr": 0.1},
+    "cifar": {"samples": 4000, "tested": 4000, "epochs": 8, "batch": 96, "lr": 0.2},
+}
+
+
+def accuracy(quick: bool) -> dict[str, str]:
+    """Returns T5.
+
+    Raises:
+        Skipped: The data are not there.
+    """
+    data = os.environ.get("GOSSIPGRAD_DATA")
+    if not data or not (Path(data) / "mnist").is_dir():
+        raise Skipped("set GOSSIPGRAD_DATA to the folder that holds mnist and cifar-100-python")
+    rows, worst = [], math.inf
+    small = {"samples": 960, "tested": 1000, "epochs": 1, "seeds": 2} if quick else {}
+    for name, settings in SETS.items():
+        for p in (4,) if quick else (4, 6, 8):
+            task = {"data": data, "set": name, "rules": RULES, **settings, "seeds": 5, **small}
+            told = run_here(p, "accuracy.py", task)[0]
+            reference = told["all-reduce"]
+            row: list[object] = [name, p, f"{statistics.fmean(reference):.2f}"]
+            for rule in RULES[1:]:
+                gaps = [mine - theirs for mine, theirs in zip(told[rule], reference, strict=True)]
+                mean, error = statistics.fmean(gaps), statistics.stdev(gaps) / len(gaps) ** 0.5
+                row.append(f"{mean:+.2f} ± {error:.2f}")
+                if rule == RULES[1]:
+                    worst = min(worst, mean)
+            rows.append(row)
+    head = ["set", "p", "all-reduce, % right", *(f"{rule} (points)" for rule in RULES[1:])]
+    return {
+        "T5": table(head, rows)
+        + "\n\nMean paired difference over the seeds ± its standard error; the default is the "
+        f"first gossip column. Target ≥ -0.3 in every row: {verdict(worst >= -0.3)} "
+        f"(worst {worst:+.2f})."
+    }
+
+
+def consensus(quick: bool) -> dict[str, str]:
+    """Returns T8."""
+    rows, reached = [], True
+    for p in (2, 3) if quick else (2, 3, 4, 6, 8):
+        told = run_here(p, "consensus.py", {})[0]
+        allowed = 1.1 * (p - 1).bit_length()
+        reached &= told["after"] == 0 and told["exchanges"] <= allowed
+        rows.append(
+            [p, f"{told['before']:.1e}", told["after"], told["exchanges"], f"{allowed:.1f}"]
+        )
+    head = ["p", "largest difference before", "after", "exchanges", "allowed: 1.1 ceil(log2 p)"]
+    return {"T8": table(head, rows) + f"\n\n{verdict(reached).capitalize()}."}

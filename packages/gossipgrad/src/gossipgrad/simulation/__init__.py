@@ -1,0 +1,1 @@
+"""What a step costs at any number of ranks: alpha-beta model, diffusion, stragglers, a picture."""

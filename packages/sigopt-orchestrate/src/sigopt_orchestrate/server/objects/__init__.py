@@ -1,0 +1,1 @@
+"""What the server answers: rows as the API's JSON objects."""

@@ -1,0 +1,164 @@
+"""Moves points into the region that linear constraints leave, and finds one there.
+
+For doubles by cyclic projection (Agmon 1954) with a margin, for ints by a search that looks at
+values near the wanted ones first and leaves out what no continuation could repair.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sigopt_orchestrate.server.wire.definition import Definition, LinearConstraint
+from sigopt_orchestrate.server.wire.parameters import Parameter
+
+_ROUNDS = 2000
+_NODES = 20_000
+_NEAR = 64  # values of an int that are tried, the nearest first
+
+
+@dataclass(frozen=True, slots=True)
+class _Half:
+    """`sum(weight * value) >= threshold`."""
+
+    weights: Mapping[str, float]
+    threshold: float
+
+    def slack(self, values: Mapping[str, Any]) -> float:
+        return sum(w * values[name] for name, w in self.weights.items()) - self.threshold
+
+
+def satisfied(constraints: Sequence[LinearConstraint], assignments: Mapping[str, Any]) -> bool:
+    """Returns whether `assignments` satisfy all `constraints`, to the last bit."""
+    for constraint in constraints:
+        total = sum(term.weight * assignments[term.name] for term in constraint.terms)
+        if constraint.type == "greater_than" and not total >= constraint.threshold:
+            return False
+        if constraint.type == "less_than" and not total <= constraint.threshold:
+            return False
+    return True
+
+
+def repaired(definition: Definition, assignments: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Returns `assignments` moved a little way, so that they satisfy all linear constraints.
+
+    Returns:
+        None if no point was found; `assignments` themselves where they do already.
+    """
+    constraints = definition.linear_constraints
+    if satisfied(constraints, assignments):
+        return dict(assignments)
+    names = {term.name for constraint in constraints for term in constraint.terms}
+    halves = [_half(constraint) for constraint in constraints]
+    involved = [p for p in definition.parameters if p.name in names]
+    wholes = [p for p in involved if p.type == "int"]
+    doubles = [p for p in involved if p.type == "double"]
+    moved: dict[str, Any] = dict(assignments)
+    for group, move in ((doubles, _project), (wholes, _search)):
+        mine = [half for half in halves if set(half.weights) <= {p.name for p in group}]
+        found = move(group, mine, moved) if mine else {}
+        if found is None:
+            return None
+        moved |= found
+    return moved if satisfied(constraints, moved) else None
+
+
+def middle(definition: Definition) -> dict[str, Any]:
+    """Returns the point in the middle of the bounds of all parameters that constraints name."""
+    names = {term.name for c in definition.linear_constraints for term in c.terms}
+    return {
+        p.name: int((p.low + p.high) // 2) if p.type == "int" else p.low / 2 + p.high / 2
+        for p in definition.parameters
+        if p.name in names
+    }
+
+
+def _half(constraint: LinearConstraint) -> _Half:
+    sign = 1.0 if constraint.type == "greater_than" else -1.0
+    weights = {term.name: sign * term.weight for term in constraint.terms}
+    return _Half(weights, sign * constraint.threshold)
+
+
+def _project(
+    parameters: Sequence[Parameter], halves: Sequence[_Half], start: Mapping[str, Any]
+) -> dict[str, float] | None:
+    """Cyclic projections in the unit cube, where every parameter counts alike.
+
+    The margin lets it end inside, not on a face that rounding may lie beyond; a thin region gets
+    a smaller one.
+    """
+    spans = {p.name: p.high - p.low for p in parameters}
+    lows = {p.name: p.low for p in parameters}
+    for margin in (1e-3, 1e-6, 1e-9, 0.0):
+        values = {p.name: float(start[p.name]) for p in parameters}
+        for _ in range(_ROUNDS):
+            if all(half.slack(values) >= 0 for half in halves):
+                return values
+            for half in halves:
+                steep = {name: w * spans[name] for name, w in half.weights.items()}
+                norm = sum(g * g for g in steep.values())
+                short = margin * norm**0.5 - half.slack(values)
+                if short > 0 and norm > 0:
+                    for name, g in steep.items():
+                        values[name] += short / norm * g * spans[name]
+            for name, value in values.items():
+                values[name] = min(max(value, lows[name]), lows[name] + spans[name])
+    return None
+
+
+def _search(
+    parameters: Sequence[Parameter], halves: Sequence[_Half], start: Mapping[str, Any]
+) -> dict[str, int] | None:
+    """Depth first, each int near its wanted value first, as far as all constraints can be met."""
+    reach = [
+        {
+            p.name: max(half.weights.get(p.name, 0.0) * b for b in (p.low, p.high))
+            for p in parameters
+        }
+        for half in halves
+    ]
+    left = _NODES
+
+    def descend(index: int, chosen: dict[str, int], wide: bool) -> dict[str, int] | None:
+        nonlocal left
+        if index == len(parameters):
+            return chosen
+        parameter = parameters[index]
+        for value in _nearest(parameter, start[parameter.name], wide=wide):
+            left -= 1
+            if left < 0:
+                return None
+            attempt = {**chosen, parameter.name: value}
+            if _can_be_met(halves, reach, attempt):
+                found = descend(index + 1, attempt, wide)
+                if found is not None:
+                    return found
+        return None
+
+    for wide in (False, True):
+        left = _NODES
+        found = descend(0, {}, wide)
+        if found is not None:
+            return found
+    return None
+
+
+def _can_be_met(
+    halves: Sequence[_Half], reach: Sequence[Mapping[str, float]], chosen: Mapping[str, int]
+) -> bool:
+    return all(
+        sum(w * chosen[n] if n in chosen else most[n] for n, w in half.weights.items())
+        >= half.threshold
+        for half, most in zip(halves, reach, strict=True)
+    )
+
+
+def _nearest(parameter: Parameter, wanted: float, *, wide: bool) -> list[int]:
+    """Values of an int, the nearest first; evenly spread ones, too, where `wide`."""
+    low, high = int(parameter.low), int(parameter.high)
+    centre = min(max(round(wanted), low), high)
+    near = range(max(low, centre - _NEAR // 2), min(high, centre + _NEAR // 2) + 1)
+    values = set(near) | {low, high}
+    if wide:
+        step = max(1, (high - low) // _NEAR)
+        values |= set(range(low, high + 1, step))
+    return sorted(values, key=lambda value: (abs(value - centre), value))

@@ -1,0 +1,1 @@
+"""What callers send, as validated values; every refusal names the field."""

@@ -1,0 +1,1 @@
+"""One step a file, in order; a file that was ever released never changes."""
