@@ -8,7 +8,7 @@ import pytest
 
 from cmn import recommender
 
-EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+EXAMPLES = [Path(__file__).parents[1] / "examples" / "quickstart.py"]  # serve.py: test_serve.py
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

@@ -1,109 +1,71 @@
-"""Measures what a trial costs beside its own work; peers in the same run.
+"""Measures the figures that the README shows, peers in the same run, and writes them into it.
 
-`make bench P=sigopt-orchestrate` prints the table that the README shows. CPU seconds are those of
-this process and its children; compare ratios, not absolute figures.
+`make bench P=sigopt-orchestrate` measures all of them, `python benchmarks/run.py S1 S6` some; what
+is not measured anew stays as it was. CPU seconds are those of a process and its children; compare
+ratios, not absolute figures. S1 measures Ray Tune too where $RAY_PYTHON is an interpreter that has
+it; its wall-clock figures, as S2's and S5's, want a machine with nothing else to do.
 """
 
+import importlib
 import json
 import os
-import resource
-import subprocess
+import platform
 import sys
-import tempfile
-from collections.abc import Callable
+import time
+from dataclasses import asdict
 from pathlib import Path
 
-import optuna
+from measuring import Row
 
-from sigopt_orchestrate.lifecycle import TrialState
-from sigopt_orchestrate.spec import Experiment
-from sigopt_orchestrate.store import Ledger, Store
-
-TRIALS = 300
-SPAWNED = 60
-REPEATS = 3
-SPACE = {"name": "x", "type": "double", "bounds": {"min": 0, "max": 1}}
-SPEC = {
-    "name": "no-op",
-    "command": """printf '{{"y": %s}}' {x} > "$ORCHESTRATE_METRICS" """,
-    "parameters": [SPACE],
-    "metrics": [{"name": "y"}],
-    "optimizer": {"algorithm": "random"},
+HERE = Path(__file__).parent
+RESULTS = HERE / "results.json"
+README = HERE.parent / "README.md"
+BEGIN, END = "<!-- measured: benchmarks/run.py writes from here -->", "<!-- to here -->"
+FIGURES = {
+    "S1": "durable_trials",
+    "S2": "latency",
+    "S4": "kills",
+    "S5": "restart",
+    "S6": "start",
 }
 
 
-def cpu_s() -> float:
-    """CPU seconds of this process and of its children that have ended."""
-    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+def machine() -> str:
+    """What the figures were measured on, and how busy it was with other things."""
+    load = os.getloadavg()[0]
+    return f"{os.cpu_count()} cores, Python {platform.python_version()}, load before {load:.1f}"
 
 
-def best_cpu_s(work: Callable[[Path], object]) -> float:
-    """The least CPU seconds of some runs of `work`, each in an empty folder."""
-    seconds = []
-    for _ in range(REPEATS):
-        with tempfile.TemporaryDirectory() as folder:
-            before = cpu_s()
-            work(Path(folder))
-            seconds.append(cpu_s() - before)
-    return min(seconds)
-
-
-def ours_stored(folder: Path) -> None:
-    """Every state of every trial, committed to disk one by one."""
-    store = Store(folder)
-    spec = Experiment.model_validate({**SPEC, "budget": TRIALS})
-    ledger = Ledger(store, store.create_experiment(spec, folder).id)
-    for index in range(TRIALS):
-        added = ledger.add_trial({"x": index / TRIALS}, "quasi-random")
-        if added is None:
-            raise RuntimeError("the budget ended early")
-        trial = ledger.lease(added)
-        for state in (TrialState.SUBMITTED, TrialState.RUNNING, TrialState.REPORTING):
-            trial = ledger.advance(trial, state)
-        ledger.observe(trial, {"y": 1.0})
-    store.close()
-
-
-def optuna_stored(folder: Path) -> None:
-    """The peer's no-op trials: three states, committed to SQLite."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sampler = optuna.samplers.RandomSampler(seed=0)
-    study = optuna.create_study(storage=f"sqlite:///{folder / 'optuna.db'}", sampler=sampler)
-    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=TRIALS)
-
-
-def ours_run(folder: Path) -> None:
-    """A whole `orchestrate run` with a shell process for each trial."""
-    (folder / "experiment.yml").write_text(json.dumps({**SPEC, "budget": SPAWNED, "parallel": 2}))
-    command = [sys.executable, "-m", "sigopt_orchestrate", "run", "experiment.yml", "--json"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-
-
-def python(*arguments: str) -> Callable[[Path], object]:
-    """A fresh interpreter with these arguments."""
-    return lambda folder: subprocess.run(
-        [sys.executable, *arguments], cwd=folder, check=True, stdout=subprocess.DEVNULL
-    )
+def table(results: dict[str, dict[str, object]]) -> str:
+    """The rows as Markdown."""
+    lines = ["| # | what | measured | wanted | when and where |", "| --- | --- | --- | --- | --- |"]
+    for figure in sorted(results):
+        result = results[figure]
+        for given in result["rows"]:
+            row = Row(**given)
+            place = f"{result['date']}, {result['machine']}"
+            lines.append(f"| {row.figure} | {row.what} | {row.measured} | {row.wanted} | {place} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
-    """Prints the table."""
-    ours, peer = best_cpu_s(ours_stored) / TRIALS, best_cpu_s(optuna_stored) / TRIALS
-    run = best_cpu_s(ours_run) / SPAWNED
-    imported = best_cpu_s(python("-c", "import sigopt_orchestrate"))
-    helped = best_cpu_s(python("-m", "sigopt_orchestrate", "--help"))
-    rows = [
-        ("a no-op trial in the store, six durable steps", ours, "1"),
-        ("a no-op trial in Optuna's SQLite storage", peer, f"{peer / ours:.1f}"),
-        ("a trial of `orchestrate run`, all processes included", run, ""),
-        ("`import sigopt_orchestrate`, interpreter included", imported, ""),
-        ("`orchestrate --help`, interpreter included", helped, ""),
-    ]
-    print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, Optuna {optuna.__version__}\n")
-    print("| what | CPU | ratio |\n| --- | --- | --- |")
-    for what, seconds, ratio in rows:
-        print(f"| {what} | {seconds * 1e3:.1f} ms | {ratio} |")
+    """Measures, keeps the rows, and writes the table."""
+    asked = sys.argv[1:] or list(FIGURES)
+    unknown = [name for name in asked if name not in FIGURES]
+    if unknown:
+        sys.exit(f"run.py: no figure {unknown[0]!r}; there are {', '.join(FIGURES)}")
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for figure in asked:
+        where = machine()
+        print(f"{figure} ...", file=sys.stderr, flush=True)
+        rows = importlib.import_module(FIGURES[figure]).measure()
+        day = time.strftime("%Y-%m-%d")
+        results[figure] = {"date": day, "machine": where, "rows": [asdict(row) for row in rows]}
+        RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+    written = table(results)
+    before, rest = README.read_text().split(BEGIN)
+    README.write_text(f"{before}{BEGIN}\n{written}\n{END}{rest.split(END)[1]}")
+    print(written)
 
 
 if __name__ == "__main__":

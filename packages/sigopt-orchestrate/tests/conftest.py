@@ -1,10 +1,6 @@
 """Experiments, stores and databases that several tests start from."""
 
-import os
-import pwd
-import shutil
-import subprocess
-import tempfile
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +9,9 @@ import pytest
 
 from sigopt_orchestrate.spec import Experiment
 from sigopt_orchestrate.store import ExperimentRecord, Store
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+from private_postgresql import binaries, private_postgresql
 
 
 @pytest.fixture
@@ -66,35 +65,10 @@ def experiment(
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
     """A PostgreSQL of our own on a private socket; gives the URL of its maintenance database."""
-    newest = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name))
-    found = shutil.which("initdb")
-    binaries = newest[-1] if newest else Path(found).parent if found else None
-    if binaries is None:
+    if binaries() is None:
         pytest.skip("no PostgreSQL server: no /usr/lib/postgresql/*/bin and no initdb on the path")
-    root = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))  # a socket's path must be short
-    user = {"user": "postgres" if _exists("postgres") else "nobody"} if os.geteuid() == 0 else {}
-    if user:
-        shutil.chown(root, user["user"])
-    data = str(root / "data")
-    # Crashes of the machine are not what the tests are about: without fsync they take half as long.
-    settings = f"-c fsync=off -c listen_addresses= -k {root} -c max_connections=50"
-
-    def call(*command: str) -> None:
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=root, **user)  # type: ignore[call-overload]
-
-    call(f"{binaries}/initdb", "-D", data, "-A", "trust", "-U", "orchestrate", "-N", "-E", "UTF8")
-    call(f"{binaries}/pg_ctl", "-D", data, "-w", "-l", str(root / "log"), "-o", settings, "start")
-    yield f"postgresql://orchestrate@/postgres?host={root}"
-    call(f"{binaries}/pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
-    shutil.rmtree(root)
-
-
-def _exists(user: str) -> bool:
-    try:
-        pwd.getpwnam(user)
-    except KeyError:
-        return False
-    return True
+    with private_postgresql() as url:
+        yield url
 
 
 @pytest.fixture

@@ -1,13 +1,15 @@
-"""Which task, which class, without being told: ridge regression on random features, from sums.
+"""Which task, which class, without being told: a Gaussian per class on projected inputs.
 
-Of every task the learner keeps sums, no example: G = sum phi phi^T over all samples and, for each
-(task, class), sum phi. From them the ridge classifier over all (task, class) pairs is exact at any
-time, as if trained on all tasks together. (The idea of random features with accumulated moments is
-RanPAC's, McDonnell et al. 2023.)
+Of every class of every task the learner keeps a count, a mean and a covariance of k numbers per
+sample, no example. The k numbers are a fixed random projection of the inputs; images of three
+channels first go through random patches. A sample's class is judged by Gaussian likelihood, its
+task by the sum over the task's classes. (Class prototypes with covariances, shrunk towards a common
+one, are the idea of FeCAM, Goswami et al. 2023.)
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,85 +22,112 @@ if TYPE_CHECKING:
 
     from bocl.streams.samples import Samples
 
-RIDGE = 1e-3  # times the mean of G's diagonal
-PATCH = 6
+PATCH, FILTERS = 6, 250
 CHUNK = 1000
-TEMPERATURE = 20.0
+FLOOR = 1e-3  # of the mean variance, added to every direction
 
 
 class Router:
-    """Accumulated moments of random features.
+    """Gaussians of all classes of all tasks.
 
     Args:
-        input_shape: of one sample; images of three channels are seen through random patches.
-        features: how many random features.
+        input_shape: of one sample.
+        features: k, projections per sample; at most as many as there are inputs.
+        seed: of the projections.
     """
 
     def __init__(self, input_shape: tuple[int, ...], features: int, seed: int) -> None:
-        self.input_shape = input_shape
         generator = seeds.generator("router", seed)
-        self._patches = len(input_shape) == 3 and input_shape[0] == 3
-        if self._patches:
-            filters = features // 4
-            self._weights = torch.randn(filters, input_shape[0], PATCH, PATCH, generator=generator)
-            self._weights -= self._weights.mean((1, 2, 3), keepdim=True)
-            self._offsets = torch.zeros(filters)
-        else:
-            size = int(torch.tensor(input_shape).prod())
-            self._weights = torch.randn(features, size, generator=generator) / size**0.5
-            self._offsets = 0.5 * torch.randn(features, generator=generator)
-        self.gram: Tensor | None = None
-        self.sums: list[Tensor] = []
-        self._solved: Tensor | None = None
+        self._filters: Tensor | None = None
+        size = math.prod(input_shape)
+        if len(input_shape) == 3 and input_shape[0] == 3 and input_shape[1] >= 2 * PATCH:
+            filters = torch.randn(FILTERS, 3, PATCH, PATCH, generator=generator)
+            self._filters = filters - filters.mean((1, 2, 3), keepdim=True)
+            size = 4 * FILTERS
+        mixed = torch.randn(size, min(features, size), generator=generator)
+        self._projection = torch.linalg.qr(mixed)[0]
+        self.tasks: list[dict[str, Tensor]] = []
+        self._factors: list[Tensor] | None = None
 
     def features(self, inputs: Tensor) -> Tensor:
-        """Returns (batch, features)."""
-        if self._patches:
-            found = functional.relu(functional.conv2d(inputs, self._weights) / PATCH - 0.5)
-            return functional.adaptive_avg_pool2d(found, 2).flatten(1)
-        return functional.relu(functional.linear(inputs.flatten(1), self._weights, self._offsets))
+        """Returns (batch, k)."""
+        if self._filters is not None:
+            found = functional.relu(functional.conv2d(inputs, self._filters) / PATCH - 0.5)
+            inputs = functional.adaptive_avg_pool2d(found, 2).sqrt()
+        return inputs.flatten(1) @ self._projection
 
     @torch.no_grad()
     def add(self, samples: Samples, classes: int) -> None:
-        """Adds a task's moments."""
-        totals = torch.zeros(0)
+        """Adds a task's classes."""
+        size = self._projection.shape[1]
+        counts, sums = torch.zeros(classes), torch.zeros(classes, size)
+        squares = torch.zeros(classes, size, size)
         for rows in torch.split(torch.arange(len(samples)), CHUNK):
-            phi = self._biased(samples.inputs[rows])
-            labels = functional.one_hot(samples.targets[rows], classes).to(phi.dtype)
-            gram, part = phi.T @ phi, labels.T @ phi
-            self.gram = gram if self.gram is None else self.gram + gram
-            totals = part if totals.numel() == 0 else totals + part
-        self.sums.append(totals)
-        self._solved = None
-
-    def _biased(self, inputs: Tensor) -> Tensor:
-        phi = self.features(inputs)
-        return torch.cat([phi, phi.new_ones(len(phi), 1)], dim=1)
+            projected, labels = self.features(samples.inputs[rows]), samples.targets[rows]
+            for label in torch.unique(labels).tolist():
+                part = projected[labels == label]
+                counts[label] += len(part)
+                sums[label] += part.sum(0)
+                squares[label] += part.T @ part
+        safe = counts.clamp(min=1)
+        means = sums / safe[:, None]
+        covariances = squares / safe[:, None, None] - means[:, :, None] * means[:, None, :]
+        lower = torch.tril_indices(size, size)
+        self.tasks.append(
+            {"counts": counts, "means": means, "covariances": covariances[:, lower[0], lower[1]]}
+        )
+        self._factors = None
 
     @torch.no_grad()
     def scores(self, inputs: Tensor) -> list[Tensor]:
-        """Returns, for each task, the ridge scores (batch, classes) of its classes."""
-        if self._solved is None:
-            assert self.gram is not None  # noqa: S101  a router without tasks is never asked
-            ridge = RIDGE * self.gram.diagonal().mean()
-            system = (self.gram + ridge * torch.eye(len(self.gram))).double()
-            targets = torch.cat(self.sums).double()
-            self._solved = torch.cholesky_solve(targets.T, torch.linalg.cholesky(system)).float()
-        parts = [self._biased(part) @ self._solved for part in torch.split(inputs, CHUNK)]
-        return list(torch.split(torch.cat(parts), [len(part) for part in self.sums], dim=1))
+        """Returns, for each task, log likelihoods (batch, classes) of its classes."""
+        if self._factors is None:
+            self._factors = [self._factor(task) for task in self.tasks]
+        projected = torch.cat([self.features(part) for part in torch.split(inputs, CHUNK)])
+        result = []
+        for task, factors in zip(self.tasks, self._factors, strict=True):
+            columns = []
+            for count, mean, factor in zip(task["counts"], task["means"], factors, strict=True):
+                white = torch.linalg.solve_triangular(factor, (projected - mean).T, upper=False)
+                volume = factor.diagonal().log().sum()
+                absent = torch.where(count > 0, 0.0, -torch.inf)
+                columns.append(absent - 0.5 * white.square().sum(0) - volume)
+            result.append(torch.stack(columns, dim=1))
+        return result
+
+    def _factor(self, task: dict[str, Tensor]) -> Tensor:
+        """Returns Cholesky factors (classes, k, k), the more shrunk the fewer samples."""
+        size = self._projection.shape[1]
+        lower = torch.tril_indices(size, size)
+        full = torch.zeros(len(task["means"]), size, size)
+        full[:, lower[0], lower[1]] = task["covariances"]
+        full[:, lower[1], lower[0]] = task["covariances"]
+        weights = task["counts"] / task["counts"].sum()
+        common = (weights[:, None, None] * full).sum(0)
+        level = common.diagonal().mean().clamp(min=1e-6)
+        target = 0.5 * common + 0.5 * level * torch.eye(size)
+        share = (size / (size + task["counts"]))[:, None, None]
+        mixed = (1 - share) * full + share * target + FLOOR * level * torch.eye(size)
+        return torch.linalg.cholesky(mixed.double()).float()
 
     def task_log_odds(self, inputs: Tensor) -> Tensor:
-        """Returns log probabilities (batch, tasks) of each sample's task."""
-        best = [torch.logsumexp(TEMPERATURE * part, dim=1) for part in self.scores(inputs)]
-        return torch.log_softmax(torch.stack(best, dim=1), dim=1)
+        """Returns log probabilities (batch, tasks) of each sample's task, all equally likely."""
+        whole = [torch.logsumexp(part, dim=1) for part in self.scores(inputs)]
+        return torch.log_softmax(torch.stack(whole, dim=1), dim=1)
 
     def tensors(self) -> dict[str, Tensor]:
         """Returns what has to be stored."""
-        result = {f"sums.{task}": part for task, part in enumerate(self.sums)}
-        return result | ({} if self.gram is None else {"gram": self.gram})
+        return {
+            f"{name}.{number}": tensor
+            for number, task in enumerate(self.tasks)
+            for name, tensor in task.items()
+        }
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Takes up stored moments."""
-        self.gram = tensors.get("gram")
-        self.sums = [tensors[f"sums.{task}"] for task in range(len(tensors) - 1)]
-        self._solved = None
+        names = ("counts", "means", "covariances")
+        self.tasks = [
+            {name: tensors[f"{name}.{number}"] for name in names}
+            for number in range(len(tensors) // len(names))
+        ]
+        self._factors = None

@@ -46,7 +46,7 @@ class Settings:
     input_share: float = _setting(0.99, "Share of inputs' variance that new units must see.")
     prune: float = _setting(0.02, "Earlier units that count less than this share are not read.")
     sparsity: float = _setting(1e-3, "Penalty on the mean unit gate.")
-    routing: int = _setting(1000, "Random features that tell tasks apart; 0 for none.")
+    routing: int = _setting(120, "Projections of inputs that tell tasks apart; 0 for none.")
     seed: int = _setting(0, "Of everything drawn.")
 
     def __post_init__(self) -> None:

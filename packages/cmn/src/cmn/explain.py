@@ -44,7 +44,6 @@ class Attention:
     effects: NDArray[np.float32]
 
 
-@torch.no_grad()
 def trace(network: CMNNetwork, neighbourhoods: Neighbourhoods, row: int, column: int) -> Attention:
     """Follows one pair through the network."""
     users, items = torch.tensor([row]), torch.tensor([column])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,6 +76,13 @@ def export_onnx(
 
 
 def _write(module: nn.Module, inputs: tuple[Tensor, ...], outputs: list[str], path: Path) -> None:
+    try:
+        import_module("onnxscript")
+    except ImportError as error:
+        raise MissingDependencyError(
+            "the export needs onnx and onnxscript, which the extra cmn[onnx] brings;"
+            " install them with: pip install onnx onnxscript"
+        ) from error
     names = ["users", "items"][: len(inputs)]
     logger = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = logger.level
@@ -92,11 +100,6 @@ def _write(module: nn.Module, inputs: tuple[Tensor, ...], outputs: list[str], pa
                 dynamo=True,
                 verbose=False,
             )
-    except ImportError as error:
-        raise MissingDependencyError(
-            "the export needs onnx and onnxscript, which the extra cmn[onnx] brings;"
-            " install them with: pip install onnx onnxscript"
-        ) from error
     finally:
         logger.setLevel(level)
     if program is None:

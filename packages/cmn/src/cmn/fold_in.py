@@ -1,7 +1,7 @@
 """Fold-in: users who were not there at training, known by their histories alone.
 
-Their m_u are predicted from their items' memories and then improved by a few steps on the pairwise
-loss in which nothing else moves. The model stays as it is.
+Their m_u are predicted from their items' memories and then improved on the pairwise loss, in which
+nothing else moves. The model stays as it is, and the newcomers are in no N(i).
 
 Letters: B newcomers, P users, Q items, d the embedding size.
 """
@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy import sparse
 
-from cmn.growth import with_users
+from cmn.growth import MemoryMap
 from cmn.objective import bpr_loss
 from cmn.optimisers import Adam
 from cmn.ranking import Ranker
-from cmn.sampling import NegativeSampler
-from cmn.scoring import CatalogueScorer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
+    from scipy import sparse
+    from torch import Tensor
 
     from cmn.interactions import Interactions
     from cmn.model import CMNNetwork
@@ -35,57 +36,58 @@ class Newcomers(Ranker):
     """Users folded into a model: `score`, `recommend` and `evaluate` work as on the model.
 
     Args:
-        network: the model with the newcomers' rows behind its own P.
-        n_known: P.
-        neighbourhoods: N(i) of its items, newcomers not among them.
+        score: returns scores (b, Q) for the numbers of newcomers (b,).
         histories: the newcomers' interactions and ids.
     """
 
     def __init__(
         self,
-        network: CMNNetwork,
-        n_known: int,
-        neighbourhoods: Neighbourhoods,
+        score: Callable[[NDArray[np.int64]], NDArray[np.float32]],
         histories: Interactions,
     ) -> None:
-        self._scorer = CatalogueScorer(network, neighbourhoods)
-        self._n_known = n_known
+        self._score = score
         self._remember(histories)
 
     def _scores(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        return self._scorer.score(rows + self._n_known)
+        return self._score(rows)
 
 
-def fold_in(
-    network: CMNNetwork,
-    known: sparse.csr_array,
-    neighbourhoods: Neighbourhoods,
-    histories: Interactions,
-    seed: int,
-) -> Newcomers:
-    """Returns newcomers that a fitted network can serve.
+class FoldIn:
+    """Finds newcomers' m_u for one fitted network.
 
     Args:
-        network: fitted, left as it is.
-        known: binary CSR (P, Q) that it was trained on.
+        network: fitted; none of its weights needs a gradient.
+        known: binary CSR (P, Q) that it was fitted to.
         neighbourhoods: N(i) of its items.
-        histories: binary CSR (B, Q) with the newcomers' ids.
-        seed: of order and negatives.
     """
-    n_known = known.shape[0]
-    grown = with_users(network, known, histories.matrix).requires_grad_(False)
-    memory = torch.nn.Parameter(grown.user_memory[n_known:].clone())
-    optimiser = Adam([(memory, RATE)])
-    sampler = NegativeSampler(sparse.vstack([known, histories.matrix], format="csr"))
-    theirs = sampler.users >= n_known
-    sampler.users, sampler.items = sampler.users[theirs], sampler.items[theirs]
-    generator = np.random.default_rng(seed)
-    for _ in range(EPOCHS):
-        for users, items in sampler.epoch(BATCH_SIZE, NEGATIVES, generator):
-            columns = torch.from_numpy(items.reshape(-1))
-            rows = torch.from_numpy(np.repeat(users - n_known, items.shape[1]))
-            neighbours = neighbourhoods.gather(columns)
-            scores = grown.respond(memory[rows], columns, neighbours).view(items.shape)
-            optimiser.minimise(bpr_loss(scores[:, 0], scores[:, 1:]))
-    grown.user_memory[n_known:] = memory.detach()
-    return Newcomers(grown, n_known, neighbourhoods, histories)
+
+    def __init__(
+        self, network: CMNNetwork, known: sparse.csr_array, neighbourhoods: Neighbourhoods
+    ) -> None:
+        self._network, self._neighbourhoods = network, neighbourhoods
+        self._predict = MemoryMap(known, network.item_memory, network.user_memory)
+        self._negatives = np.unique(known.indices).astype(np.int64)
+
+    def memories(self, histories: sparse.csr_array, seed: int) -> Tensor:
+        """Returns m_u, (B, d), of the newcomers with these histories, binary CSR (B, Q).
+
+        Negatives are drawn from all items with users; the odd one that is in the user's own history
+        is no harm to the user's two hundred others.
+        """
+        memory = torch.nn.Parameter(self._predict(histories))
+        optimiser = Adam([(memory, RATE)])
+        generator = np.random.default_rng(seed)
+        users, positives = (part.astype(np.int64) for part in histories.nonzero())
+        for _ in range(EPOCHS):
+            order = generator.permutation(users.size)
+            for start in range(0, order.size, BATCH_SIZE):
+                some = order[start : start + BATCH_SIZE]
+                negatives = generator.choice(self._negatives, (some.size, NEGATIVES))
+                items = np.column_stack([positives[some], negatives])
+                columns = torch.from_numpy(items.ravel())
+                rows = torch.from_numpy(np.repeat(users[some], items.shape[1]))
+                neighbours = self._neighbourhoods.gather(columns)
+                scores = self._network.respond(memory[rows], columns, neighbours)
+                pairs = scores.view(items.shape)
+                optimiser.minimise(bpr_loss(pairs[:, 0], pairs[:, 1:]))
+        return memory.detach()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cmn.errors import MissingDependencyError
+from cmn.errors import MissingDependencyError, ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,8 +38,11 @@ def plot_attention(explanation: Explanation, path: Path, top: int = 20) -> None:
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
+        ParameterError: the item has no users.
     """
     weights = explanation.weights[:, :top]
+    if weights.shape[1] == 0:
+        raise ParameterError(f"item {explanation.item!r} has no users; there is nothing to draw")
     figure, axes = _figure(max(4.0, 1.6 + 0.42 * weights.shape[1]), 1.9 + 0.42 * len(weights))
     image = axes.imshow(weights, aspect="auto", cmap="Blues", vmin=0)
     axes.set_yticks(range(len(weights)), [f"hop {hop + 1}" for hop in range(len(weights))])

@@ -17,7 +17,7 @@ from cmn.errors import ModelFileError, NotFittedError, ParameterError
 from cmn.explain import Explanation, shared_items, trace
 from cmn.export import export_onnx
 from cmn.fitting import build_network, fit_network
-from cmn.fold_in import Newcomers, fold_in
+from cmn.fold_in import FoldIn, Newcomers
 from cmn.hyperparameters import Hyperparameters
 from cmn.interactions import HeldOut, Interactions, align, binary_csr
 from cmn.learn_more import learn_more
@@ -126,7 +126,8 @@ class CMN(Ranker, Hyperparameters):
         return self
 
     def _install(self, network: CMNNetwork, interactions: Interactions) -> None:
-        self._network = network
+        self._network = network.requires_grad_(False)
+        self._fold_in: FoldIn | None = None  # made when first asked for
         self._neighbourhoods = Neighbourhoods(interactions.matrix)
         self._scorer = CatalogueScorer(network, self._neighbourhoods)
         self._remember(interactions)
@@ -215,9 +216,12 @@ class CMN(Ranker, Hyperparameters):
             InteractionsError: unknown items, another number of columns, or nothing to fold in.
             NotFittedError: before `fit`.
         """
-        network = self.network
+        network, matrix = self.network, self.train_matrix
         theirs = align(as_interactions(histories), self._items)
-        return fold_in(network, self.train_matrix, self._neighbourhoods, theirs, self.seed)
+        if self._fold_in is None:
+            self._fold_in = FoldIn(network, matrix, self._neighbourhoods)
+        memories = self._fold_in.memories(theirs.matrix, self.seed)
+        return Newcomers(lambda rows: self._scorer.respond(memories[rows]), theirs)
 
     def partial_fit(self, X: Any) -> Self:
         """Learns new interactions, of known or new users and items; returns itself.

@@ -44,12 +44,16 @@ class CatalogueScorer:
             members = neighbourhoods.gather(items).members.view(len(items), length)
             self._groups.append((items, members))
 
-    @torch.no_grad()
     def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
         """Returns r_ui of shape (B, Q) for users (B,)."""
+        return self.respond(self._network.user_memory[torch.from_numpy(users)])
+
+    @torch.no_grad()
+    def respond(self, users: Tensor) -> NDArray[np.float32]:
+        """Returns r_ui of shape (B, Q) for users whose memories m_u are given, (B, d)."""
         network = self._network
         d = network.user_memory.shape[1]
-        user = network.user_memory[torch.from_numpy(users)].T.contiguous()  # (d, B)
+        user = users.T.contiguous()  # (d, B)
         pairwise, projection = torch.split(network.output_layer.weight, d, dim=1)  # U, W
         scaled = (pairwise.T[:, :, None] * user[:, None]).flatten(1)  # U diag(m_u), (d, d B)
         projected = network.external_memory @ projection.T + network.output_layer.bias

@@ -248,3 +248,21 @@ def test_a_request_survives_the_way_to_the_process() -> None:
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
     assert read_request(line) == request
+
+
+def test_a_history_that_goes_on_is_sent_from_there_on(build, start) -> None:
+    experiment = build()
+    service = start(experiment)
+    history = _informed()[:2]
+    for extra in ([Observed({"x": 0.3, "y": 0.1}, None)], []):
+        service.request(history, [])
+        assert _answer(service) == suggest(experiment, history, [])
+        history = [*history, *extra]
+    rewritten = list(reversed(history))
+    service.request(rewritten, [])
+    assert _answer(service) == suggest(experiment, rewritten, [])
+    sent = []
+    service._child.send = sent.append
+    service.request([*rewritten, history[0]], [])
+    (line,) = sent
+    assert read_request(line) == Request((history[0],), (), known=3)

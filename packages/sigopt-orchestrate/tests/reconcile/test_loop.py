@@ -1,7 +1,9 @@
 """The run loop with real processes and a deterministic source of trials."""
 
+import contextlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
@@ -13,7 +15,7 @@ from sigopt_orchestrate.executors import LocalExecutor
 from sigopt_orchestrate.lifecycle import ExperimentState, TrialState
 from sigopt_orchestrate.optimizer import Observed, Suggestion
 from sigopt_orchestrate.reconcile import RunLoop
-from sigopt_orchestrate.spec import Assignments, Experiment
+from sigopt_orchestrate.spec import Assignments, Experiment, Retries
 from sigopt_orchestrate.store import ExperimentRecord, Store, TrialRecord, lead
 
 Run = Callable[..., tuple[ExperimentRecord, list[TrialRecord]]]
@@ -213,3 +215,69 @@ def test_the_environment_of_a_trial(
     assert json.loads(env["ORCHESTRATE_PARAMETERS"]) == {"x": 0.0}
     assert json.loads(env["ORCHESTRATE_METRIC_NAMES"]) == ["y"]
     assert (env["ORCHESTRATE_EXPERIMENT"], env["ORCHESTRATE_TRIAL"]) == (str(ended.id), "1")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is measured in /proc")
+def test_out_of_memory_is_tried_again_with_more(
+    run: Run, make_spec: Callable[..., Experiment]
+) -> None:
+    program = """import os, time
+if int(os.environ["ORCHESTRATE_MEMORY"]) > 80e6:
+    open(os.environ["ORCHESTRATE_METRICS"], "w").write('{{"y": {x}}}')
+else:
+    much = b"x" * (120 << 20)
+    time.sleep(600)
+"""
+    oom = {"max": 2, "memory_factor": 2}
+    spec = make_spec(
+        command=[sys.executable, "-I", "-S", "-c", program],
+        budget=1,
+        resources={"memory": "25M"},
+        retries={"oom": oom},
+    )
+    _, trials = run(spec)
+    assert [(t.state, t.attempt, t.ooms) for t in trials] == [(TrialState.COMPLETED, 3, 2)]
+    oom["max"] = 1
+    _, trials = run(spec.model_copy(update={"retries": Retries.model_validate({"oom": oom})}))
+    assert [(t.state, t.reason) for t in trials] == [(TrialState.FAILED, "out of memory")]
+
+
+def test_a_supervisor_that_is_stopped_cannot_stop_the_end(
+    run: Run,
+    make_spec: Callable[..., Experiment],
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sigopt_orchestrate.reconcile.patience._MARGIN_S", 0.0)
+
+    def watch(loop: RunLoop, trials: Collection[TrialRecord]) -> None:
+        for trial in trials:
+            if trial.state is TrialState.RUNNING:
+                claim = store.home.experiment(1).attempt(trial.number, trial.attempt).claim
+                with contextlib.suppress(ProcessLookupError):  # killed since
+                    os.kill(json.loads(claim.read_bytes())["pid"], signal.SIGSTOP)
+                loop.request_stop()
+
+    spec = make_spec(command=["sleep", "600"], budget=1, timeouts={"grace": 0.2})
+    ended, trials = run(spec, watch)
+    assert ended.state is ExperimentState.STOPPED
+    assert [trial.state for trial in trials] == [TrialState.STOPPED]
+
+
+def test_an_attempt_that_never_starts_is_tried_again_and_charged(
+    run: Run, make_spec: Callable[..., Experiment]
+) -> None:
+    def watch(loop: RunLoop, trials: Collection[TrialRecord]) -> None:
+        process = loop._executor._starter._process  # type: ignore[attr-defined]
+        if process is None:  # before the start, or after the end
+            return
+        if [trial.state.observed for trial in trials] == [True]:
+            os.kill(process.pid, signal.SIGSTOP)
+        elif any(trial.losses for trial in trials):
+            os.kill(process.pid, signal.SIGCONT)
+
+    _, trials = run(
+        make_spec(command=REPORT, budget=2, parallel=1, timeouts={"pending": 0.1}), watch
+    )
+    assert [t.losses for t in trials] == [0, 1]
+    assert trials[1].state is TrialState.COMPLETED

@@ -55,14 +55,15 @@ class LocalExecutor:
         record = _read_exit(attempt.folder)
         if record is not None:
             return Ended(record)
-        if self._starter.has(str(attempt.folder.root)):
-            return Running() if attempt.folder.claim.exists() else Starting()
+        coming = self._starter.has(str(attempt.folder.root))
+        if coming and not attempt.folder.claim.exists():
+            return Starting()
         try:
             if _give_up(attempt.folder):
                 return Absent()
         except OSError:  # a full disk: it is neither claimed nor given up
             return Starting()
-        if is_locked(attempt.folder.claim):
+        if coming or is_locked(attempt.folder.claim):
             return Running()
         record = _read_exit(attempt.folder)  # it may have ended between the two looks
         if record is not None:
@@ -93,7 +94,7 @@ class LocalExecutor:
 def _read_exit(folder: AttemptFolder) -> Exit | None:
     try:
         return Exit(**json.loads(folder.exit.read_bytes()))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # the machine may have crashed before it was on disk
         return None
 
 

@@ -212,27 +212,35 @@ def _oom_kills() -> int:
 
 
 def write_whole(path: Path, record: dict[str, Any]) -> None:
-    """Writes JSON so that the file is there whole, on disk, or not at all."""
+    """Writes JSON so that the file is there whole or not at all."""
     part = path.with_name(f"{path.name}.part")
-    with part.open("w", encoding="utf-8") as file:
-        json.dump(record, file)
-        file.flush()
-        os.fsync(file.fileno())
+    part.write_text(json.dumps(record), encoding="utf-8")
     part.replace(path)
 
 
-def wake(fifo: Path, what: str = "") -> None:
-    """Tells the leader, if there is one, that something has happened.
+def flush(path: Path) -> None:
+    """Has a file on disk, so that it outlives the machine's crash, too."""
+    for name in (path, path.parent):
+        descriptor = os.open(name, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+
+
+def wake(fifo: Path, what: str = "") -> bool:
+    """Tells the leader that something has happened; returns whether there is one to hear it.
 
     Args:
         fifo: That the leader reads.
         what: `TRIAL/ATTEMPT`, if it is one that has ended.
     """
-    with contextlib.suppress(OSError):
+    try:
         end = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
-        with contextlib.suppress(OSError):
-            os.write(end, f"{what}\n".encode())
-        os.close(end)
+    except OSError:
+        return False
+    with contextlib.suppress(OSError):  # a full one wakes as well
+        os.write(end, f"{what}\n".encode())
+    os.close(end)
+    return True
 
 
 def run(order: dict[str, Any]) -> None:
@@ -255,4 +263,5 @@ def run(order: dict[str, Any]) -> None:
             if heart.still_s() > order["heartbeat_s"]:
                 raise
             time.sleep(1)
-    wake(Path(order["wake"]), f"{folder.parent.name}/{folder.name}")
+    if not wake(Path(order["wake"]), f"{folder.parent.name}/{folder.name}"):
+        flush(folder / "exit.json")  # a leader that listens flushes what it makes of it

@@ -16,21 +16,24 @@ class Request:
     """What a suggestion is wanted for.
 
     Attributes:
-        history: All observations.
+        history: The observations that the process does not know yet.
         pending: The assignments of the trials without an observation.
         plain: Whether a quasi-random point is wanted whatever the history, because the process
             has died of this request before.
+        known: How many of the observations it was sent before still count; the new ones follow.
     """
 
     history: tuple[Observed, ...]
     pending: tuple[Assignments, ...]
     plain: bool = False
+    known: int = 0
 
 
 def request_line(request: Request) -> bytes:
     """Returns `request` as a line."""
     history = [[o.assignments, o.values] for o in request.history]
-    return _line({"history": history, "pending": request.pending, "plain": request.plain})
+    rest = {"pending": request.pending, "plain": request.plain, "known": request.known}
+    return _line({"history": history, **rest})
 
 
 def read_request(line: bytes) -> Request:
@@ -40,7 +43,7 @@ def read_request(line: bytes) -> Request:
         Observed(assignments, None if values is None else tuple(values))
         for assignments, values in data["history"]
     )
-    return Request(history, tuple(data["pending"]), data["plain"])
+    return Request(history, tuple(data["pending"]), data["plain"], data["known"])
 
 
 def answer_line(suggestion: Suggestion) -> bytes:

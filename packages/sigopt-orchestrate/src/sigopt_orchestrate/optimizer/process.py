@@ -17,6 +17,7 @@ from threading import Thread
 from typing import BinaryIO
 
 from sigopt_orchestrate.optimizer.messages import answer_line, read_request
+from sigopt_orchestrate.optimizer.points import Observed
 from sigopt_orchestrate.optimizer.suggest import suggest, suggest_quasi_random, wants_model
 from sigopt_orchestrate.spec import Experiment
 
@@ -39,14 +40,16 @@ def main() -> None:
 def _serve(lines: SimpleQueue[bytes], answers: BinaryIO) -> None:
     experiment = Experiment.model_validate_json(lines.get())
     warm_up: Thread | None = None
+    history: list[Observed] = []
     while True:
         request = read_request(lines.get())
+        history[request.known :] = request.history
         if request.plain:
-            suggestion = suggest_quasi_random(experiment, request.history, request.pending)
+            suggestion = suggest_quasi_random(experiment, history, request.pending)
         else:
-            if warm_up and wants_model(experiment, request.history, request.pending):
+            if warm_up and wants_model(experiment, history, request.pending):
                 warm_up.join()  # two threads importing the same packages could meet half-way
-            suggestion = suggest(experiment, request.history, request.pending)
+            suggestion = suggest(experiment, history, request.pending)
         answers.write(answer_line(suggestion))
         answers.flush()
         if warm_up is None and not request.plain and experiment.optimizer.algorithm == "bayesian":

@@ -34,6 +34,7 @@ class SuggestionService:
         self._experiment_line = experiment.model_dump_json(by_alias=True).encode() + b"\n"
         self._log_path = log_path
         self._request: Request | None = None
+        self._known: list[Observed] = []  # what the present process was sent
         self._received = b""
         self._deaths = 0  # since the last answer
         self._child = self._start()
@@ -45,6 +46,8 @@ class SuggestionService:
 
     def request(self, history: Sequence[Observed], pending: Sequence[Assignments]) -> None:
         """Asks for a suggestion and returns at once; see `suggest` for the arguments.
+
+        A history that goes on from that of the last request is sent from there on only.
 
         Raises:
             RuntimeError: If a request is under way.
@@ -87,14 +90,21 @@ class SuggestionService:
         return child
 
     def _send(self) -> None:
-        if self._request is not None:
-            # What has killed two processes is not tried a third time.
-            self._child.send(request_line(replace(self._request, plain=self._deaths >= 2)))
+        if self._request is None:
+            return
+        history, known = self._request.history, len(self._known)
+        if list(history[:known]) != self._known:
+            known = 0
+        # What has killed two processes is not tried a third time.
+        plain = self._deaths >= 2
+        request = replace(self._request, history=history[known:], plain=plain, known=known)
+        self._child.send(request_line(request))
+        self._known = list(history)
 
     def _replace(self) -> None:
         status = self._child.end()
         self._deaths += 1
-        self._received = b""
+        self._received, self._known = b"", []
         self._child = self._start()
         if self._deaths >= 3:
             self._request, self._deaths = None, 0

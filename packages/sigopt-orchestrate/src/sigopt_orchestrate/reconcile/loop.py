@@ -150,6 +150,7 @@ class RunLoop:
         """Looks and acts once; returns whether a trial moved, and so another look is due now."""
         self._beat()
         self._hear_suggestion()
+        self._ledger.catch_up()
         found, ended = self._look()
         with self._ledger.group():
             self._stop_requested |= self._ledger.stop_requested
@@ -186,8 +187,6 @@ class RunLoop:
     def _record(self, trial_id: int, presence: Presence, ended: Mapping[int, Outcome]) -> bool:
         """Records what was found of a trial; returns whether its attempt is to be ended."""
         trial = self._ledger.roster.trials[trial_id]
-        if not trial.state.in_flight:  # the roster was read again, and this was recorded already
-            return False
         token = trial.token or ""
         late = isinstance(presence, Starting) and self._patience.pending_too_long(token)
         spec = self._experiment.spec
@@ -287,7 +286,8 @@ class RunLoop:
             waiting=len(roster.waiting),
             held=roster.held,
             budget=spec.budget,
-            ahead=int(spec.parallel > 1),
+            # One at a time, the model waits for the last trial; an even spread has no need to.
+            ahead=int(spec.parallel > 1 or spec.optimizer.algorithm == "random"),
         )
         if room:
             open_trials = (*roster.in_flight.values(), *roster.waiting.values())

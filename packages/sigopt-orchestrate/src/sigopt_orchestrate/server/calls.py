@@ -26,7 +26,7 @@ class Call(Generic[B]):
         path: The address's variable parts by name.
         query: The query's parameters by name.
         body: The checked body; None where the address takes none.
-        origin: The server's address as the caller sees it, without a slash at its end.
+        origin: Gives the server's address as the caller sees it, without a slash at its end.
         folder: Where uploaded files lie.
     """
 
@@ -36,7 +36,7 @@ class Call(Generic[B]):
     path: Mapping[str, str]
     query: Mapping[str, str]
     body: B
-    origin: str
+    origin: Callable[[], str]
     folder: Path
 
     def id(self, name: str) -> int:

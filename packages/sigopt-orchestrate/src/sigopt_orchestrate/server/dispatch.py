@@ -75,7 +75,9 @@ class Dispatch:
             require_reach(caller, endpoint.scope, endpoint.path, path)
             query = read_query(request)
             body = read_body(endpoint, await read_bytes(request))
-            origin = self._settings.public_url or str(request.base_url)
+
+            def origin() -> str:
+                return (self._settings.public_url or str(request.base_url)).rstrip("/")
 
             def work(tx: Connection) -> Json | Search:
                 call: Call[Any] = Call(
@@ -85,7 +87,7 @@ class Dispatch:
                     path=path,
                     query=query,
                     body=body,
-                    origin=origin.rstrip("/"),
+                    origin=origin,
                     folder=self._settings.folder,
                 )
                 result = endpoint.handle(call)

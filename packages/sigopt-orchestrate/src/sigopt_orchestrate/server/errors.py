@@ -128,4 +128,4 @@ def _place(location: Sequence[str | int]) -> str:
     return place
 
 
-_BRANCHES = {"str", "int", "float", "bool", "[key]"}
+_BRANCHES = {"str", "int", "float", "bool", "[key]", "normal", "beta"}

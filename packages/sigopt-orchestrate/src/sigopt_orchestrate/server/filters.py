@@ -113,9 +113,9 @@ def _condition(tx: Connection, entry: object, place: str) -> ColumnElement[bool]
     else:
         path = _path(field, f"{place}.field")
         column = _text(tx, path) if null or isinstance(value, str) else _number(tx, path)
-        value = float(value) if isinstance(value, int) and not isinstance(value, bool) else value
-        if isinstance(value, bool):
+        if isinstance(value, bool) and not null:
             raise InvalidError(f"{place}.value: must be a number or text, not {value!r}")
+        value = float(value) if isinstance(value, int) else value
     if null:
         is_null = column.is_(None)
         wanted = name == "==" or (name == "isnull" and entry.get("value", True) is not False)

@@ -53,6 +53,7 @@ def serve(settings: Settings, listen: Listen, log_level: str) -> None:
         log_config=None,
         access_log=False,  # ours names addresses by their template, never with a token in them
         server_header=False,
+        proxy_headers=False,  # anyone could claim an address; --public-url says where a proxy is
         timeout_graceful_shutdown=30,
         h11_max_incomplete_event_size=64 << 10,
     )

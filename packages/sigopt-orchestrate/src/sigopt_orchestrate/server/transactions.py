@@ -105,18 +105,19 @@ class Transactions:
 
 
 def _in_savepoint(connection: Connection, work: _Work) -> tuple[Any, Exception | None]:
-    connection.exec_driver_sql("SAVEPOINT piece")
+    driver: Any = connection.connection.driver_connection
+    driver.execute("SAVEPOINT piece")
     try:
         result = work(connection)
     except Exception as error:
         if isinstance(error, DBAPIError) and not isinstance(error, IntegrityError):
             raise  # the transaction itself is lost
-        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT piece")
-        connection.exec_driver_sql("RELEASE SAVEPOINT piece")
+        driver.execute("ROLLBACK TO SAVEPOINT piece")
+        driver.execute("RELEASE SAVEPOINT piece")
         if isinstance(error, IntegrityError):
             return None, ConflictError("the object exists already, or was changed meanwhile")
         return None, error
-    connection.exec_driver_sql("RELEASE SAVEPOINT piece")
+    driver.execute("RELEASE SAVEPOINT piece")
     return result, None
 
 

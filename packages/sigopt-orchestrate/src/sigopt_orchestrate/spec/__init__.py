@@ -1,7 +1,13 @@
 """Experiment files as validated values; the lowest floor, which uses nothing above it."""
 
 from sigopt_orchestrate.spec.command import argv, fill, placeholders
-from sigopt_orchestrate.spec.experiment import Experiment, OptimizerOptions, Retries, Timeouts
+from sigopt_orchestrate.spec.experiment import (
+    Experiment,
+    OptimizerOptions,
+    Resources,
+    Retries,
+    Timeouts,
+)
 from sigopt_orchestrate.spec.metrics import Metric
 from sigopt_orchestrate.spec.parameters import (
     Assignments,
@@ -22,6 +28,7 @@ __all__ = [
     "Metric",
     "OptimizerOptions",
     "Parameter",
+    "Resources",
     "Retries",
     "Timeouts",
     "Value",

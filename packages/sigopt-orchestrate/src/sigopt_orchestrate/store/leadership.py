@@ -27,6 +27,7 @@ def lead(store: Store, experiment_id: int) -> Iterator[Ledger]:
     Raises:
         LeadershipError: If another process leads the experiment.
     """
+    store.home.experiment(experiment_id).root.mkdir(parents=True, exist_ok=True)
     taking = _advisory if isinstance(store.connection, PostgresqlConnection) else _file
     with taking(store, experiment_id):
         yield Ledger(store, experiment_id)
@@ -42,7 +43,6 @@ def has_leader(store: Store, experiment_id: int) -> bool:
 @contextmanager
 def _file(store: Store, experiment_id: int) -> Iterator[None]:
     path = store.home.experiment(experiment_id).lock
-    path.parent.mkdir(parents=True, exist_ok=True)
     lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         _retry(experiment_id, lambda: try_lock(lock))

@@ -73,6 +73,12 @@ class Ledger:
                 self._in_group = False
         self._stale = False
 
+    def catch_up(self) -> None:
+        """Reads the roster again if a transaction has failed: what it holds may not be stored."""
+        if self._stale:
+            with self.group():
+                pass
+
     def trials(self) -> list[TrialRecord]:
         """Returns the experiment's trials by number."""
         return list(self.roster.trials.values())

@@ -143,7 +143,7 @@ observations = Table(
     Column("merit", Float),
     _created(),
     _deleted(),
-    Index("api_observations_of_experiment", "experiment_id", "deleted"),
+    Index("api_observations_of_experiment", "experiment_id", "deleted", "id"),
     Index("api_observations_by_merit", "experiment_id", "deleted", "merit"),
 )
 
@@ -166,8 +166,8 @@ training_runs = Table(
     Column("updated", Integer, nullable=False),
     Column("completed", Integer),
     _deleted(),
-    Index("api_training_runs_of_project", "project_id", "deleted"),
-    Index("api_training_runs_of_client", "client_id", "deleted"),
+    Index("api_training_runs_of_project", "project_id", "deleted", "id"),
+    Index("api_training_runs_of_client", "client_id", "deleted", "id"),
     Index("api_training_runs_of_experiment", "experiment_id", "deleted", "state"),
 )
 

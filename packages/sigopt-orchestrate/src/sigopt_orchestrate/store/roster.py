@@ -32,12 +32,13 @@ class Roster:
     def replace_all(self, trials: Iterable[TrialRecord]) -> None:
         """Forgets what it holds and takes these trials, by number."""
         known, self.trials = self.trials, {}
+        moved, self.changed = self.changed, {}
         self.in_flight, self.waiting = {}, {}
         self.observed = self.held = 0
         for trial in trials:
             self._count(trial, 1)
             self.trials[trial.id] = trial
-            if known.get(trial.id) != trial:
+            if trial.id in moved or known.get(trial.id) != trial:
                 self.changed[trial.id] = trial
 
     def put(self, trial: TrialRecord) -> TrialRecord:

@@ -152,7 +152,7 @@ def delete_experiment(call: Call[None]) -> Json:
 
 
 def _create(call: Call[Any], project_id: int | None, *, runs_only: bool) -> Json:
-    definition = build(call.body.definition)
+    definition = build(call.body.definition, runs_only=runs_only)
     if not feasible(definition):
         raise InvalidError("linear_constraints: no point within the bounds satisfies them all")
     made = insert(experiments).values(
@@ -172,7 +172,9 @@ def _create(call: Call[Any], project_id: int | None, *, runs_only: bool) -> Json
 def _update(call: Call[Any], experiment: Experiment, values: dict[str, Any]) -> Json:
     body = call.body
     given = body.definition
-    definition = change(experiment.definition, given) if given else experiment.definition
+    definition = experiment.definition
+    if given:
+        definition = change(definition, given, runs_only=experiment.runs_only)
     if given and not feasible(definition):
         raise InvalidError("linear_constraints: no point within the bounds satisfies them all")
     values |= {"definition": _text(definition), "updated": now()}

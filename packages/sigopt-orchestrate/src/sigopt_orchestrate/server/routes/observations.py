@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from sigopt_orchestrate.server.access import Experiment, now, the_experiment
 from sigopt_orchestrate.server.assignments import checked, checked_task
@@ -25,6 +25,15 @@ from sigopt_orchestrate.store.resources import observations, suggestions
 endpoints = Endpoints()
 _ALL = "/experiments/{experiment}/observations"
 _ONE = "/experiments/{experiment}/observations/{observation}"
+
+# Made once: to put a statement together takes longer than to execute it.
+_INSERT = insert(observations).returning(*observations.c)
+_SUGGESTION = select(suggestions.c.assignments, suggestions.c.task).where(
+    suggestions.c.id == bindparam("suggestion"),
+    suggestions.c.experiment_id == bindparam("experiment"),
+    suggestions.c.deleted.is_(False),
+)
+_CLOSE = update(suggestions).where(suggestions.c.id == bindparam("suggestion")).values(open=False)
 
 
 @endpoints.add("POST", _ALL, "observation", body=ObservationCreate, status=201)
@@ -172,13 +181,8 @@ def _assignments(
         own = checked(definition, body.assignments, within=False)
         task = checked_task(definition, body.task, required=True)
         return {"assignments": write(own), "task": task, "suggestion_id": None}
-    found = tx.execute(
-        select(suggestions.c.assignments, suggestions.c.task).where(
-            suggestions.c.id == body.suggestion,
-            suggestions.c.experiment_id == experiment.id,
-            suggestions.c.deleted.is_(False),
-        )
-    ).one_or_none()
+    named = {"suggestion": body.suggestion, "experiment": experiment.id}
+    found = tx.execute(_SUGGESTION, named).one_or_none()
     if found is None:
         raise InvalidError(f"suggestion: there is none with id {body.suggestion} in the experiment")
     return {
@@ -189,10 +193,9 @@ def _assignments(
 
 
 def _insert(tx: Connection, values: dict[str, Any]) -> Row[Any]:
-    row = tx.execute(insert(observations).values(**values).returning(*observations.c)).one()
+    row = tx.execute(_INSERT, values).one()
     if row.suggestion_id is not None:
-        closed = update(suggestions).where(suggestions.c.id == row.suggestion_id)
-        tx.execute(closed.values(open=False))
+        tx.execute(_CLOSE, {"suggestion": row.suggestion_id})
     return row
 
 

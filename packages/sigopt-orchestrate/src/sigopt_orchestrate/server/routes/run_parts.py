@@ -116,7 +116,7 @@ def create_file(call: Call[FileCreate]) -> Json:
         uploaded=False,
         created=now(),
     )
-    return file_object(call.tx.execute(made.returning(*files.c)).one(), call.origin)
+    return file_object(call.tx.execute(made.returning(*files.c)).one(), call.origin())
 
 
 @endpoints.add("GET", "/files/{file}", "file")
@@ -133,7 +133,7 @@ def fetch_file(call: Call[None]) -> Json:
         run = of_run.where(training_runs.c.id == row.training_run_id)
         if call.tx.execute(run).scalar_one() != narrow.experiment_id:
             raise ForbiddenError(f"the token is for experiment {narrow.experiment_id} only")
-    return file_object(row, call.origin)
+    return file_object(row, call.origin())
 
 
 @endpoints.add("POST", "/clients/{client}/tags", "tag", body=TagCreate, status=201)

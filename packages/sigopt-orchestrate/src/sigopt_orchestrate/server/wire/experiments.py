@@ -87,8 +87,12 @@ class ExperimentUpdate(_ExperimentBody):
     state: Literal["active", "deleted"] | None = None
 
 
-def build(given: dict[str, Any]) -> Definition:
+def build(given: dict[str, Any], *, runs_only: bool) -> Definition:
     """Returns the definition that these keys make.
+
+    Args:
+        given: The keys.
+        runs_only: Whether it is an AI experiment's; others call their budget otherwise.
 
     Raises:
         InvalidError: If it breaks a rule of the API; see `Definition`.
@@ -96,7 +100,9 @@ def build(given: dict[str, Any]) -> Definition:
     try:
         definition = Definition.model_validate(given)
     except ValidationError as error:
-        raise invalid_body(error) from None
+        said = str(invalid_body(error))
+        named = said if runs_only or not said.startswith("budget") else f"observation_{said}"
+        raise InvalidError(named) from None
     if definition.type == "grid":
         size = 1
         for parameter in definition.parameters:
@@ -105,13 +111,13 @@ def build(given: dict[str, Any]) -> Definition:
     return definition
 
 
-def change(definition: Definition, given: dict[str, Any]) -> Definition:
+def change(definition: Definition, given: dict[str, Any], *, runs_only: bool) -> Definition:
     """Returns `definition` with the keys of an update carried out.
 
     Raises:
         InvalidError: If the update touches what is fixed at creation, or its result is invalid.
     """
-    changed = build({**definition.model_dump(), **given})
+    changed = build({**definition.model_dump(), **given}, runs_only=runs_only)
     _check_parameters(definition, changed)
     _check_metrics(definition, changed)
     for key in ("linear_constraints", "tasks", "conditionals"):

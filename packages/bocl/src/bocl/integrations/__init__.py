@@ -1,0 +1,1 @@
+"""The learner inside other libraries' loops: Avalanche (`.avalanche`) and Mammoth (`.mammoth`)."""
