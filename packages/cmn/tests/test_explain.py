@@ -83,7 +83,6 @@ def test_items_with_no_or_one_user_are_explained_too(model, item, size, tmp_path
     assert explanation.score == pytest.approx(float(model.score([3])[0, item]), abs=1e-5)
     if size == 0:
         assert explanation.score == explanation.without_memory
-    if size == 0:
         with pytest.raises(ParameterError, match="item 4 has no users; there is nothing to draw"):
             plot_attention(explanation, tmp_path / "a.svg")
 

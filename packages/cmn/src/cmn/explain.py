@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from scipy import sparse
 
     from cmn.evidence_network import EvidenceNetwork, EvidenceScorer
+    from cmn.interactions import Interactions
     from cmn.model import CMNNetwork
     from cmn.neighbourhoods import Neighbourhoods
 
@@ -191,6 +192,29 @@ class Explanation:
         spread = ", ".join(f"{value:.2f}" for value in self.entropies)
         lines.append(f"attention's spread per hop (0 one neighbour, 1 all alike): {spread}")
         return "\n".join(lines)
+
+
+def explanation(pair: Attention, known: Interactions, row: int, column: int) -> Explanation:
+    """Returns what happens with a pair by ids, and what user and neighbours share.
+
+    Args:
+        pair: by row numbers.
+        known: what the model was fitted to.
+        row: the user.
+        column: the item.
+    """
+    counts, rarest = shared_items(known.matrix, row, pair.members)
+    return Explanation(
+        known.user_ids[row],
+        known.item_ids[column],
+        pair.score,
+        pair.without_memory,
+        known.user_ids[pair.members],
+        pair.weights,
+        pair.effects,
+        counts,
+        [known.item_ids[columns].tolist() for columns in rarest],
+    )
 
 
 def shared_items(

@@ -20,6 +20,7 @@ from torch import nn
 from cmn.atomic_files import write_atomically
 from cmn.errors import MissingDependencyError, ParameterError
 from cmn.identifiers import plain
+from cmn.model import CMNNetwork
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,13 +30,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from cmn.interactions import Interactions
-    from cmn.model import CMNNetwork
 
 OPSET = 18  # the first whose ScatterElements knows max
 
 
 def export_onnx(
-    network: CMNNetwork, interactions: Interactions, folder: Path, n: int = 10
+    network: nn.Module, interactions: Interactions, folder: Path, n: int = 10
 ) -> dict[str, Path]:
     """Writes a fitted model as ONNX.
 
@@ -56,9 +56,11 @@ def export_onnx(
         The three paths, by `scorer`, `top_n` and `ids`.
 
     Raises:
-        ParameterError: n is out of range.
+        ParameterError: n is out of range, or it is an evidence network.
         MissingDependencyError: onnx or onnxscript is not installed.
     """
+    if not isinstance(network, CMNNetwork):
+        raise ParameterError("evidence is True; an ONNX graph needs a model without evidence")
     n_items = interactions.matrix.shape[1]
     if not 1 <= n <= n_items:
         raise ParameterError(f"n is {n}; 1 to {n_items} is allowed")

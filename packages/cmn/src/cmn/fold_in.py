@@ -8,8 +8,9 @@ Letters: B newcomers, P users, Q items, d the embedding size.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from cmn.evidence_network import EvidenceScorer
 from cmn.growth import MemoryMap
 from cmn.ranking import Ranker
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy import sparse
 
-    from cmn.evidence_network import EvidenceNetwork, EvidenceScorer
+    from cmn.evidence_network import EvidenceNetwork
     from cmn.interactions import Interactions
     from cmn.model import CMNNetwork
     from cmn.scoring import CatalogueScorer
@@ -92,3 +93,12 @@ class EvidenceFoldIn:
             lambda rows: self._scorer.of_histories(histories.matrix[rows], memories[rows]),
             histories,
         )
+
+
+def fold_in_of(
+    scorer: CatalogueScorer | EvidenceScorer, network: Any, known: sparse.csr_array
+) -> FoldIn | EvidenceFoldIn:
+    """Returns what folds newcomers into a fitted network of either kind."""
+    if isinstance(scorer, EvidenceScorer):
+        return EvidenceFoldIn(scorer, network, known)
+    return FoldIn(scorer, network, known)

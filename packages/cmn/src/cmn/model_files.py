@@ -11,9 +11,11 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load as unpack
 from safetensors.numpy import save as pack
+from scipy import sparse
 
 from cmn.atomic_files import write_atomically
 from cmn.errors import ModelFileError, ParameterError
+from cmn.interactions import Interactions, binary_csr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,6 +66,35 @@ def load_model(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         if isinstance(error, ModelFileError):
             raise
         raise ModelFileError(f"model {str(folder)!r} is corrupt: {error}") from error
+
+
+def pack_interactions(interactions: Interactions) -> dict[str, NDArray[Any]]:
+    """Returns a binary matrix and the ids of its rows and columns as plain arrays.
+
+    Raises:
+        ParameterError: ids of a type that a plain file cannot hold.
+    """
+    matrix = interactions.matrix
+    return {
+        "train.indptr": matrix.indptr,
+        "train.indices": matrix.indices,
+        **pack_ids("users", interactions.user_ids),
+        **pack_ids("items", interactions.item_ids),
+    }
+
+
+def unpack_interactions(arrays: dict[str, NDArray[Any]], shape: tuple[int, int]) -> Interactions:
+    """Returns what `pack_interactions` was given.
+
+    Raises:
+        KeyError: an array is missing.
+        ValueError: an array is damaged.
+    """
+    indices = arrays["train.indices"]
+    ones = np.ones(indices.size, dtype=np.float32)
+    matrix = sparse.csr_array((ones, indices, arrays["train.indptr"]), shape)
+    users, items = unpack_ids("users", arrays), unpack_ids("items", arrays)
+    return Interactions(binary_csr(matrix), users, items)
 
 
 def pack_ids(field: str, labels: NDArray[Any]) -> dict[str, NDArray[Any]]:

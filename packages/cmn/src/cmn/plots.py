@@ -42,7 +42,7 @@ def plot_attention(explanation: Explanation, path: Path, top: int = 20) -> None:
     """
     weights = explanation.weights[:, :top]
     if weights.shape[1] == 0:
-        raise ParameterError(f"item {explanation.item!r} has no users; there is nothing to draw")
+        raise ParameterError(f"item {explanation.item} has no users; there is nothing to draw")
     figure, axes = _figure(max(4.0, 1.6 + 0.42 * weights.shape[1]), 1.9 + 0.42 * len(weights))
     image = axes.imshow(weights, aspect="auto", cmap="Blues", vmin=0)
     axes.set_yticks(range(len(weights)), [f"hop {hop + 1}" for hop in range(len(weights))])

@@ -9,22 +9,21 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
-from scipy import sparse
 
 from cmn.candidates import CandidateScorer
 from cmn.early_stopping import Epoch
 from cmn.errors import ModelFileError, NotFittedError, ParameterError
 from cmn.evidence_fitting import build_evidence_scorer, learn_memories
 from cmn.evidence_network import EvidenceNetwork, EvidenceScorer
-from cmn.explain import Explanation, shared_items, trace, trace_evidence
+from cmn.explain import Explanation, explanation, trace, trace_evidence
 from cmn.export import export_onnx
 from cmn.fitting import build_network, fit_network
-from cmn.fold_in import EvidenceFoldIn, FoldIn, Newcomers
+from cmn.fold_in import EvidenceFoldIn, FoldIn, Newcomers, fold_in_of
 from cmn.hyperparameters import Hyperparameters
-from cmn.interactions import HeldOut, Interactions, align, binary_csr
+from cmn.interactions import HeldOut, Interactions, align
 from cmn.learn_more import learn_more
 from cmn.model import CMNNetwork
-from cmn.model_files import load_model, pack_ids, save_model, unpack_ids
+from cmn.model_files import load_model, pack_interactions, save_model, unpack_interactions
 from cmn.neighbourhoods import Neighbourhoods
 from cmn.ranking import Ranker, RowScorer
 from cmn.readers import as_interactions
@@ -51,8 +50,7 @@ class CMN(Ranker, Hyperparameters):
 
     Example:
         >>> import numpy as np
-        >>> from scipy import sparse
-        >>> from cmn import CMN
+        >>>         >>> from cmn import CMN
         >>> generator = np.random.default_rng(0)
         >>> interactions = sparse.csr_array(generator.random((40, 30)) < 0.2)
         >>> model = CMN(embedding_dim=8, epochs=2, pretrain_epochs=2).fit(interactions)
@@ -207,18 +205,7 @@ class CMN(Ranker, Hyperparameters):
             pair = trace_evidence(network, self._scorer, row, column)
         else:
             pair = trace(network, self._neighbourhoods, row, column)
-        counts, rarest = shared_items(self.train_matrix, row, pair.members)
-        return Explanation(
-            user,
-            item,
-            pair.score,
-            pair.without_memory,
-            self._users.of(pair.members),
-            pair.weights,
-            pair.effects,
-            counts,
-            [self._items.of(columns).tolist() for columns in rarest],
-        )
+        return explanation(pair, self.interactions, row, column)
 
     def fold_in(self, histories: Any) -> Newcomers:
         """Returns users who were not there at training, known by their histories alone.
@@ -236,12 +223,7 @@ class CMN(Ranker, Hyperparameters):
         network, matrix = self.network, self.train_matrix
         theirs = align(as_interactions(histories), self._items)
         if self._fold_in is None:
-            scorer = self._scorer
-            self._fold_in = (
-                EvidenceFoldIn(scorer, network, matrix)
-                if isinstance(scorer, EvidenceScorer)
-                else FoldIn(scorer, network, matrix)
-            )
+            self._fold_in = fold_in_of(self._scorer, network, matrix)
         return self._fold_in.newcomers(theirs)
 
     def partial_fit(self, X: Any) -> Self:
@@ -266,8 +248,6 @@ class CMN(Ranker, Hyperparameters):
 
     def export_onnx(self, folder: str | Path, n: int = 10) -> dict[str, Path]:
         """Writes scorer.onnx, top_n.onnx and ids.json; see `cmn.export.export_onnx`."""
-        if isinstance(self.network, EvidenceNetwork):
-            raise ParameterError("evidence is True; an ONNX graph needs a model without evidence")
         return export_onnx(self.network, self.interactions, Path(folder), n)
 
     def save(self, folder: str | Path, notes: dict[str, Any] | None = None) -> None:
@@ -283,12 +263,10 @@ class CMN(Ranker, Hyperparameters):
         """
         network = self.network
         arrays = {f"network.{name}": value.numpy() for name, value in network.state_dict().items()}
-        train = self.train_matrix
-        arrays |= {"train.indptr": train.indptr, "train.indices": train.indices}
-        arrays |= pack_ids("users", self._users.labels) | pack_ids("items", self._items.labels)
+        arrays |= pack_interactions(self.interactions)
         config = {
             "hyperparameters": self.get_params(),
-            "shape": list(train.shape),
+            "shape": list(self.train_matrix.shape),
             "best_epoch": self.best_epoch_,
             "validation_metrics": self.validation_metrics_,
             "fit_seconds": self.fit_seconds_,
@@ -312,15 +290,7 @@ class CMN(Ranker, Hyperparameters):
                 name: torch.from_numpy(arrays[f"network.{name}"]) for name in network.state_dict()
             }
             network.load_state_dict(weights)
-            indices = arrays["train.indices"]
-            ones = np.ones(indices.size, dtype=np.float32)
-            train = binary_csr(
-                sparse.csr_array((ones, indices, arrays["train.indptr"]), (n_users, n_items))
-            )
-            interactions = Interactions(
-                train, unpack_ids("users", arrays), unpack_ids("items", arrays)
-            )
-            model._install(network, interactions)
+            model._install(network, unpack_interactions(arrays, (n_users, n_items)))
             model.best_epoch_ = config["best_epoch"]
             model.validation_metrics_ = config["validation_metrics"]
             model.fit_seconds_ = config["fit_seconds"]
