@@ -247,7 +247,8 @@ class CMN(Ranker, Hyperparameters):
         if self._fold_in is None:
             self._fold_in = FoldIn(network, matrix, self._neighbourhoods)
         memories = self._fold_in.memories(theirs.matrix, self.seed)
-        return Newcomers(lambda rows: self._scorer.respond(memories[rows]), theirs)
+        scorer = CatalogueScorer(network, self._neighbourhoods)
+        return Newcomers(lambda rows: scorer.respond(memories[rows]), theirs)
 
     def partial_fit(self, X: Any) -> Self:
         """Learns new interactions, of known or new users and items; returns itself.
