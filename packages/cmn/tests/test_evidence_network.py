@@ -7,7 +7,6 @@ import torch
 from cmn.baselines.popularity import Popularity
 from cmn.calibration import TOP, examples, smooth_loss
 from cmn.contrastive import ContrastiveTrainer
-from cmn.errors import ParameterError
 from cmn.evaluation import evaluate
 from cmn.evidence_fitting import build_evidence_network, build_evidence_scorer
 from cmn.evidence_network import Candidates
@@ -132,10 +131,3 @@ def test_the_best_protocol_learns_saves_and_resumes(blocks, tmp_path):
         np.testing.assert_array_equal(other.score([0, 7, 59]), model.score([0, 7, 59]))
     ids, _ = loaded.recommend([3], n=5)
     assert not set(ids[0]) & set(train[[3]].indices)
-
-
-def test_what_needs_the_papers_network_says_so(blocks):
-    model = CMN(**{**QUICK, "epochs": 1}).fit(blocks)
-    with pytest.raises(ParameterError, match="evidence is True; explain"):
-        model.explain(0, 1)
-    assert len(model.similar_items([0], n=3)[0][0]) == 3

@@ -71,14 +71,26 @@ class WalkEvidence:
         if without is not None:
             values = np.where(seen.indices == without[owners], np.float32(0), values)
             degrees = degrees - 1
-        scale = np.maximum(degrees, 1).astype(np.float32) ** np.float32(-self._alpha)
-        steps = sparse.csr_array((values * scale[owners], seen.indices, seen.indptr), seen.shape)
-        steps.eliminate_zeros()
-        reached = sparse.csr_array(steps @ self._by_item)
+        reached = self._reached(seen, values, degrees)
         here = np.repeat(users, np.diff(reached.indptr)) == reached.indices
         reached.data[here] = 0
         reached.eliminate_zeros()
         return reached
+
+    def rows_of(self, histories: sparse.csr_array) -> sparse.csr_array:
+        """Returns s_uv of users who are not in the graph, CSR (B, P), by binary CSR (B, Q)."""
+        degrees = np.diff(histories.indptr)
+        return self._reached(histories, self._step[histories.indices], degrees)
+
+    def _reached(
+        self, seen: sparse.csr_array, values: NDArray[np.float32], degrees: NDArray[np.int64]
+    ) -> sparse.csr_array:
+        """Walks from items seen (B, Q) with the weights of their steps on to their users."""
+        scale = np.maximum(degrees, 1).astype(np.float32) ** np.float32(-self._alpha)
+        owners = np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr))
+        steps = sparse.csr_array((values * scale[owners], seen.indices, seen.indptr), seen.shape)
+        steps.eliminate_zeros()
+        return sparse.csr_array(steps @ self._by_item)
 
     def catalogue(self, rows: sparse.csr_array, gamma: float, delta: float) -> NDArray[np.float32]:
         """Returns Z_ui = sum over v in N(i) of s_uv^gamma d_v^-delta for all items, (B, Q).

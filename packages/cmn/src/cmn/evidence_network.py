@@ -27,6 +27,8 @@ from torch import nn
 from torch.nn import functional
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
     from scipy import sparse
     from torch import Tensor
@@ -44,6 +46,9 @@ class LinearRead(Protocol):
 
     def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
         """Returns scores (B, Q) for users (B,)."""
+
+    def score_histories(self, histories: sparse.csr_array) -> NDArray[np.float32]:
+        """Returns scores (B, Q) for users with these items, binary CSR (B, Q)."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,11 @@ class EvidenceNetwork(nn.Module):
 
     def affinities(self, users: Tensor) -> Tensor:
         """Returns cos(m_u, e_i) / T for users (B,) and all items, (B, Q)."""
-        user = functional.normalize(self.user_memory[users], dim=1) / self.temperature
+        return self.affinities_of(self.user_memory[users])
+
+    def affinities_of(self, memories: Tensor) -> Tensor:
+        """Returns cos(m_u, e_i) / T for m_u (B, d) and all items, (B, Q)."""
+        user = functional.normalize(memories, dim=1) / self.temperature
         return user @ functional.normalize(self.item_memory, dim=1).T
 
 
@@ -168,6 +177,31 @@ class EvidenceScorer:
     @torch.no_grad()
     def from_rows(self, users: NDArray[np.int64], rows: sparse.csr_array) -> NDArray[np.float32]:
         """Returns r_ui of shape (B, Q) for users (B,) whose evidence s_uv is given, CSR (B, P)."""
+        user = self._network.user_memory[torch.from_numpy(users)]
+        return self._joined(rows, user, lambda: self.linear(users))
+
+    @torch.no_grad()
+    def of_histories(self, histories: sparse.csr_array, memories: Tensor) -> NDArray[np.float32]:
+        """Returns r_ui of shape (B, Q) for users who are not in the graph.
+
+        Args:
+            histories: binary CSR (B, Q).
+            memories: their m_u, (B, d).
+        """
+
+        def linear() -> NDArray[np.float32]:
+            if self._linear is None:
+                return np.zeros(histories.shape, dtype=np.float32)
+            return _bent(self._linear.score_histories(histories))
+
+        return self._joined(self.evidence.rows_of(histories), memories, linear)
+
+    def _joined(
+        self,
+        rows: sparse.csr_array,
+        memories: Tensor,
+        linear: Callable[[], NDArray[np.float32]],
+    ) -> NDArray[np.float32]:
         network = self._network
         scores = self.evidence.catalogue(rows, network.gamma.item(), network.delta.item())
         scores *= np.float32(np.exp(-network.log_scale()))
@@ -176,19 +210,23 @@ class EvidenceScorer:
         scores -= np.float32(network.beta.item()) * self._log_degrees
         scores *= np.float32(network.mass.item())
         if network.affinity.item():
-            affinities = network.affinities(torch.from_numpy(users)).numpy()
+            affinities = network.affinities_of(memories).numpy()
             scores += np.float32(network.affinity.item()) * affinities
         if network.items.item():
-            scores += np.float32(network.items.item()) * self.linear(users)
+            scores += np.float32(network.items.item()) * linear()
         return scores
 
     def linear(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
         """Returns asinh(Y_ui / .02), (B, Q), for users (B,); zeros where the read is left out."""
         if self._linear is None:
             return np.zeros((users.size, self._log_degrees.size), dtype=np.float32)
-        read = self._linear.score(users)
-        read /= np.float32(LINEAR_UNIT)
-        return np.arcsinh(read, out=read)
+        return _bent(self._linear.score(users))
+
+
+def _bent(read: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns asinh(Y / .02), in place."""
+    read /= np.float32(LINEAR_UNIT)
+    return np.arcsinh(read, out=read)
 
 
 class AffinityScorer:

@@ -15,11 +15,11 @@ from cmn.candidates import CandidateScorer
 from cmn.early_stopping import Epoch
 from cmn.errors import ModelFileError, NotFittedError, ParameterError
 from cmn.evidence_fitting import build_evidence_scorer, learn_memories
-from cmn.evidence_network import EvidenceNetwork
-from cmn.explain import Explanation, shared_items, trace
+from cmn.evidence_network import EvidenceNetwork, EvidenceScorer
+from cmn.explain import Explanation, shared_items, trace, trace_evidence
 from cmn.export import export_onnx
 from cmn.fitting import build_network, fit_network
-from cmn.fold_in import FoldIn, Newcomers
+from cmn.fold_in import EvidenceFoldIn, FoldIn, Newcomers
 from cmn.hyperparameters import Hyperparameters
 from cmn.interactions import HeldOut, Interactions, align, binary_csr
 from cmn.learn_more import learn_more
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import ArrayLike, NDArray
-
-    from cmn.evidence_network import EvidenceScorer
 
 
 def _ignore(_epoch: Epoch) -> None:
@@ -137,7 +135,7 @@ class CMN(Ranker, Hyperparameters):
 
     def _install(self, network: CMNNetwork | EvidenceNetwork, interactions: Interactions) -> None:
         self._network = network.requires_grad_(False)
-        self._fold_in: FoldIn | None = None  # made when first asked for
+        self._fold_in: FoldIn | EvidenceFoldIn | None = None  # made when first asked for
         self._neighbourhoods = Neighbourhoods(interactions.matrix)
         self._scorer: CatalogueScorer | EvidenceScorer
         if isinstance(network, EvidenceNetwork):
@@ -147,22 +145,12 @@ class CMN(Ranker, Hyperparameters):
         self._remember(interactions)
 
     @property
-    def network(self) -> CMNNetwork:
-        """The fitted network of the paper, which explaining, folding in and exporting need.
+    def network(self) -> Any:
+        """The fitted network: a `CMNNetwork`, or with `evidence` an `EvidenceNetwork`.
 
         Raises:
             NotFittedError: before `fit`.
-            ParameterError: it is an evidence network.
         """
-        network = self._any_network()
-        if isinstance(network, EvidenceNetwork):
-            raise ParameterError(
-                "evidence is True; explain, fold_in, partial_fit and export_onnx need a model"
-                " fitted with evidence=False"
-            )
-        return network
-
-    def _any_network(self) -> CMNNetwork | EvidenceNetwork:
         if self._network is None:
             raise NotFittedError("CMN has not been fitted; call fit or load first")
         return self._network
@@ -173,7 +161,7 @@ class CMN(Ranker, Hyperparameters):
     @property
     def scorer(self) -> RowScorer:
         """This model by row and column numbers, which can also score a few candidates only."""
-        if isinstance(self._any_network(), EvidenceNetwork):
+        if isinstance(self.network, EvidenceNetwork):
             return RowScorer(self._scores)
         candidates = CandidateScorer(self.network, self._neighbourhoods)
         return RowScorer(self._scores, candidates.score)
@@ -192,14 +180,14 @@ class CMN(Ranker, Hyperparameters):
             ParameterError: n is out of range.
             NotFittedError: before `fit`.
         """
-        memory = self._any_network().item_memory.detach().numpy()
+        memory = self.network.item_memory.detach().numpy()
         return most_similar(memory, self._items, self._items.numbers(items), n)
 
     def similar_users(
         self, users: ArrayLike, n: int = 10
     ) -> tuple[NDArray[Any], NDArray[np.float32]]:
         """Returns the ids of the n users nearest to each by the cosine of m_u; see above."""
-        memory = self._any_network().user_memory.detach().numpy()
+        memory = self.network.user_memory.detach().numpy()
         return most_similar(memory, self._users, self._users.numbers(users), n)
 
     def explain(self, user: Any, item: Any) -> Explanation:
@@ -215,7 +203,10 @@ class CMN(Ranker, Hyperparameters):
         """
         network = self.network
         row, column = self._users.numbers([user]).item(), self._items.numbers([item]).item()
-        pair = trace(network, self._neighbourhoods, row, column)
+        if isinstance(self._scorer, EvidenceScorer):
+            pair = trace_evidence(network, self._scorer, row, column)
+        else:
+            pair = trace(network, self._neighbourhoods, row, column)
         counts, rarest = shared_items(self.train_matrix, row, pair.members)
         return Explanation(
             user,
@@ -245,16 +236,20 @@ class CMN(Ranker, Hyperparameters):
         network, matrix = self.network, self.train_matrix
         theirs = align(as_interactions(histories), self._items)
         if self._fold_in is None:
-            self._fold_in = FoldIn(network, matrix, self._neighbourhoods)
-        memories = self._fold_in.memories(theirs.matrix, self.seed)
-        scorer = CatalogueScorer(network, self._neighbourhoods)
-        return Newcomers(lambda rows: scorer.respond(memories[rows]), theirs)
+            scorer = self._scorer
+            self._fold_in = (
+                EvidenceFoldIn(scorer, network, matrix)
+                if isinstance(scorer, EvidenceScorer)
+                else FoldIn(scorer, network, matrix)
+            )
+        return self._fold_in.newcomers(theirs)
 
     def partial_fit(self, X: Any) -> Self:
         """Learns new interactions, of known or new users and items; returns itself.
 
         Newcomers' memories start from those of what they interacted with; then one epoch over the
-        new interactions moves all weights. Before the first `fit` this is `fit`.
+        new interactions moves all weights. An evidence network reads the new interactions at once
+        and needs no epoch. Before the first `fit` this is `fit`.
 
         Args:
             X: what `fit` takes, ids as in `fit`; of a matrix, row and column numbers are ids.
@@ -271,6 +266,8 @@ class CMN(Ranker, Hyperparameters):
 
     def export_onnx(self, folder: str | Path, n: int = 10) -> dict[str, Path]:
         """Writes scorer.onnx, top_n.onnx and ids.json; see `cmn.export.export_onnx`."""
+        if isinstance(self.network, EvidenceNetwork):
+            raise ParameterError("evidence is True; an ONNX graph needs a model without evidence")
         return export_onnx(self.network, self.interactions, Path(folder), n)
 
     def save(self, folder: str | Path, notes: dict[str, Any] | None = None) -> None:
@@ -284,7 +281,7 @@ class CMN(Ranker, Hyperparameters):
             ParameterError: ids of a type that a plain file cannot hold.
             NotFittedError: before `fit`.
         """
-        network = self._any_network()
+        network = self.network
         arrays = {f"network.{name}": value.numpy() for name, value in network.state_dict().items()}
         train = self.train_matrix
         arrays |= {"train.indptr": train.indptr, "train.indices": train.indices}
