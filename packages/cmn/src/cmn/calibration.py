@@ -38,9 +38,9 @@ BOUNDS = {  # beyond them smooth ranks turn into steps, which have no gradient t
     "gamma": (0.25, 4.0),
     "delta": (0.0, 4.0),
     "beta": (-1.0, 2.0),
-    "mass": (0.5, 10.0),
-    "affinity": (0.0, 10.0),
-    "items": (0.0, 10.0),
+    "mass": (0.5, 6.0),
+    "affinity": (0.0, 30.0),
+    "items": (0.0, 30.0),
 }
 USERS_AT_A_TIME = 64
 SCRATCH = 2**24  # entries of the largest dense table of evidence, users x P

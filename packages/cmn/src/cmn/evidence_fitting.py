@@ -1,7 +1,8 @@
 """Evidence fitting: the phases of `protocol="best"`.
 
 1. memories: M and E by the contrastive loss; the epoch with the best validation NDCG@10 stays.
-2. evidence: gamma, delta, beta and mass by ranking training edges, each left out of the graph.
+2. evidence: gamma, delta, beta and mass by ranking training edges, each left out of the graph;
+   undone where validation NDCG@10 falls by it.
 3. blend: beta, mass and the weights of affinity and linear read by ranking validation edges. Each
    half of the users is measured with what the other half taught; the reads whose loss is then the
    smallest stay, which may be none beside the neighbours'.
@@ -18,7 +19,7 @@ import torch
 from cmn.baselines.ease import EASE
 from cmn.calibration import calibrate, examples, mean_loss
 from cmn.contrastive import ContrastiveTrainer
-from cmn.early_stopping import Epoch, Schedule, train_until_best
+from cmn.early_stopping import CRITERION, Epoch, Schedule, train_until_best
 from cmn.errors import ParameterError
 from cmn.evaluation import evaluate
 from cmn.evidence import WalkEvidence
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 MOST_EXAMPLES = 10_000
 READS: tuple[tuple[str, ...], ...] = ((), ("affinity",), ("items",), ("affinity", "items"))
 START_OF_READ = 1.0
+EVIDENCE = ("gamma", "delta", "beta", "mass")
+EVIDENCE_SHARE = 0.5  # of the same, where rivals alone would let popular items through
 RANDOM_SHARE = 1.0  # in the blend, of the loss over random rivals
 
 
@@ -103,8 +106,15 @@ def fit_evidence_network(
     started = time.perf_counter()
     scorer = build_evidence_scorer(network, train, settings)
     drawn = np.random.default_rng(settings.seed)
+    start = {name: scalar.item() for name, scalar in network.scalars().items()}
+    untrained = evaluate(scorer, validation, train)
     loss = _learn_evidence(network, scorer, _inside_edges(train, drawn), drawn)
     metrics = evaluate(scorer, validation, train)
+    if metrics[CRITERION] < untrained[CRITERION]:
+        metrics = untrained
+        with torch.no_grad():
+            for name in EVIDENCE:
+                network.scalars()[name].fill_(start[name])
     report(Epoch("evidence", 1, loss, metrics, time.perf_counter() - started))
     started = time.perf_counter()
     loss, metrics = _learn_blend(network, scorer, validation, train, drawn)
@@ -153,7 +163,7 @@ def _learn_evidence(
     degrees = torch.cat([batch.candidates.log_member_degrees for batch in batches])
     if members.numel():
         network.centre(members.mean(), degrees.mean())
-    return calibrate(network, batches, ("gamma", "delta", "beta", "mass"), 0.0)
+    return calibrate(network, batches, EVIDENCE, EVIDENCE_SHARE)
 
 
 class _Blend:
