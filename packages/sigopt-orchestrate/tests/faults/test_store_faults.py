@@ -88,6 +88,26 @@ def test_a_locked_database_is_waited_for(store: Store, spec: Experiment, tmp_pat
     other.close()
 
 
+def test_who_asks_for_the_end_does_not_wait_for_ever(
+    store: Store, spec: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{LOGGER}._STOP_PATIENCE_S", 0.0)
+    other = Store(tmp_path / "home")
+    store.connection.execute("PRAGMA busy_timeout = 50")
+    experiment = store.create_experiment(spec, tmp_path)
+    folder = store.home.experiment(experiment.id)
+    lock = once(lambda: other.connection.execute("BEGIN IMMEDIATE"))
+    with lead(store, experiment.id) as ledger:
+        suggestions = SuggestionService(experiment.spec, folder.optimizer_log)
+        loop = RunLoop(ledger, folder, LocalExecutor(folder), suggestions, lock)
+        with on_message("waiting", loop.request_stop), pytest.raises(StoreUnavailableError):
+            loop.run()
+        suggestions.close()
+    other.connection.execute("ROLLBACK")
+    other.close()
+    run(store, experiment, lambda *_: None)  # and nothing is lost
+
+
 def test_a_full_database_is_waited_for(store: Store, spec: Experiment, tmp_path: Path) -> None:
     def limit(pages: int) -> None:
         store.connection.execute(f"PRAGMA max_page_count = {pages}")

@@ -11,6 +11,7 @@ from sigopt_orchestrate.reconcile.outcome import (
     Interrupted,
     Misconfigured,
     Observed,
+    OutOfMemory,
     Stopped,
     read_outcome,
 )
@@ -69,6 +70,9 @@ def test_how_the_command_ended_comes_first(
     assert read_outcome(spec, folder, Exit(-9)) == Failed("killed by SIGKILL")
     assert read_outcome(spec, folder, Exit(-15, "timeout")) == Failed("timed out after 9 s")
     assert read_outcome(spec, folder, Exit(-15, "stop")) == Stopped()
+    assert read_outcome(spec, folder, Exit(-9, "memory")) == OutOfMemory("out of memory")
+    assert read_outcome(spec, folder, Exit(0, "disk")) == Observed({"y": 1.0}), "it got through"
+    assert read_outcome(spec, folder, Exit(1, "disk")) == Interrupted("the disk was full")
     lost = read_outcome(spec, folder, Exit(-15, "lease"))
     assert lost == Interrupted("no orchestrate was alive for 60 s")
 

@@ -20,6 +20,8 @@ parameters:
 metrics: [{name: acc}, {name: seconds, strategy: store}]
 budget: 3
 timeouts: {trial: 1.5h}
+retries: {oom: {memory_factor: 2}}
+resources: {memory: 1.5Gi}
 """
 
 
@@ -27,6 +29,7 @@ def test_a_good_file_becomes_a_value() -> None:
     experiment = parse_experiment(GOOD, "e.yml")
     assert [p.name for p in experiment.parameters] == ["lr", "layers", "act"]
     assert experiment.timeouts.trial_s == 5400
+    assert [experiment.memory(ooms) for ooms in (0, 1, 2)] == [3 << 29, 3 << 30, 3 << 31]
     assert [metric.name for metric in experiment.objectives] == ["acc"]
     assert experiment.defaults is None, "layers has no default"
     assert parse_experiment(experiment.model_dump_json(by_alias=True), "json") == experiment
@@ -55,6 +58,10 @@ def test_a_good_file_becomes_a_value() -> None:
         ("[relu, tanh]", "[relu, relu]", "9: parameters[2].categorical_values", "more than once"),
         ("[relu, tanh]", "[relu]", "9: parameters[2].categorical_values", "at least 2"),
         ("1.5h", "soon", "12: timeouts.trial", "must be a positive duration"),
+        ("factor: 2", "factor: 0.5", "13: retries.oom.memory_factor", "must be at least 1"),
+        ("1.5Gi", "much", "14: resources.memory", "must be an amount of memory such as 512Mi"),
+        ("1.5Gi", "1.5i", "14: resources.memory", "not '1.5i'"),
+        ("memory: 1", "memroy: 1", "14: resources.memroy", "did you mean 'memory'"),
         ("name: digits", "name: [", "1", ""),
     ],
 )

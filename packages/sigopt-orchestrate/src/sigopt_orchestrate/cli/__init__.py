@@ -1,5 +1,6 @@
 """The command `orchestrate`: parse, call, print."""
 
+import errno
 import importlib
 import sys
 
@@ -8,6 +9,7 @@ import click
 from sigopt_orchestrate import __version__
 from sigopt_orchestrate.errors import OrchestrateError
 
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}  # full, or not ours to write
 _ROOM = "sigopt_orchestrate.cli"
 _COMMANDS = {
     "run": (f"{_ROOM}.run", "Run an experiment file to its end."),
@@ -52,9 +54,14 @@ def orchestrate() -> None:
 
 
 def main() -> None:
-    """Runs the command line; errors of this package become one line and exit status 2."""
+    """Runs the command line; what the user can mend becomes one line and exit status 2."""
     try:
         orchestrate()
     except OrchestrateError as error:
         click.echo(f"orchestrate: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        click.echo(f"orchestrate: {error.filename or 'the disk'}: {error.strerror}", err=True)
         sys.exit(2)

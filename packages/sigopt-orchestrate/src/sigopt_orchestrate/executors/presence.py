@@ -10,7 +10,8 @@ class Exit:
     Attributes:
         code: The command's exit status, negative for a signal; None if it could not be executed.
         ended_by: Why it was made to end: `stop`, `timeout`, `memory` (it had used it up) or `lease`
-            (its leader was gone); None if it ended by itself.
+            (its leader was gone); `disk` if it ended by itself on a disk with no space left; None
+            if it just ended by itself.
         error: Why the command could not be executed.
     """
 

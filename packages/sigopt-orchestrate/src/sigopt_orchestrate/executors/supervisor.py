@@ -124,6 +124,8 @@ def supervise(folder: Path, order: dict[str, Any]) -> dict[str, Any]:
     _end_leftovers(child.pid)
     if record["ended_by"] is None and memory.ran_out(child.returncode):
         record["ended_by"] = "memory"
+    if record["ended_by"] is None and os.statvfs(folder).f_bavail == 0:
+        record["ended_by"] = "disk"
     return record | {"code": child.returncode}
 
 

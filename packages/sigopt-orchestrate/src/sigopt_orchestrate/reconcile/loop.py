@@ -37,6 +37,7 @@ _MISCONFIGURED_LIMIT = 2
 _FULL_LOOK_S = 1.0  # in between, only those are looked at that said something or are starting
 _STARTING_LOOK_S = 0.1
 _RETRY_S = 0.5
+_STOP_PATIENCE_S = 10.0
 _PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 
 
@@ -91,8 +92,8 @@ class RunLoop:
         """Returns the experiment once it has ended: completed, stopped or failed.
 
         Raises:
-            StoreUnavailableError: If the store cannot be reached and a stop is requested; without
-                that, it waits for the store to come back.
+            StoreUnavailableError: If a stop is requested and the store has not been to be had for
+                some seconds; without that, it waits for the store to come back.
         """
         try:
             while not self._finished():
@@ -125,21 +126,21 @@ class RunLoop:
 
     def _patiently(self, work: Callable[[], _T]) -> _T:
         """Does `work`, again and again where the store is not to be had at present."""
-        waiting = False
+        since: float | None = None
         while True:
             try:
                 done = work()
             except StoreUnavailableError as error:
-                if self._stop_requested:
-                    raise
-                if not waiting:
+                if since is None:
+                    since = time.monotonic()
                     _log.warning("waiting for the store: %s", error)
-                waiting = True
+                elif self._stop_requested and time.monotonic() - since > _STOP_PATIENCE_S:
+                    raise
                 self._next_full_look = 0.0  # what was found has not been recorded
                 self._beat()
                 self._wait(_RETRY_S)
             else:
-                if waiting:
+                if since is not None:
                     _log.warning("the store is back")
                 return done
 

@@ -82,6 +82,8 @@ def read_outcome(spec: Experiment, folder: AttemptFolder, end: Exit) -> Outcome:
         complaint = f"metric {missing[0]!r} was not reported" if missing else ""
     if end.ended_by == "timeout":
         return Failed(f"timed out after {spec.timeouts.trial_s:g} s")
+    if end.ended_by == "disk" and (end.code != 0 or complaint):
+        return Interrupted("the disk was full")
     if end.code != 0:
         return Failed(_describe_exit(end.code or 0, folder))
     return Failed(complaint) if complaint else Observed(values)
