@@ -88,7 +88,6 @@ class Dispatch:
                     query=query,
                     body=body,
                     origin=origin,
-                    folder=self._settings.folder,
                 )
                 result = endpoint.handle(call)
                 if endpoint.audited:
@@ -101,7 +100,7 @@ class Dispatch:
                 result = await self.transactions.write(work)
             if isinstance(result, Search):
                 result = await self._search(result)
-            if endpoint.path.startswith("/v1/tokens"):
+            if endpoint.path.startswith("/v1/tokens") and endpoint.method not in READING:
                 self._callers.forget()
             return _respond(request, endpoint, narrowed(result, query, body))
 
