@@ -11,10 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gossipgrad.membership import Membership
 from gossipgrad.progress import Nap
-from gossipgrad.signalling import Signalling
 from gossipgrad.transports import Transport
+from gossipgrad.vigil import Vigil
 
 _REPEAT_S = 0.05
 _QUIET_S = 0.5
@@ -55,22 +54,20 @@ class Assembly:
 
     Args:
         transport: the network.
-        membership: who is alive.
-        signalling: carries "join" and "go".
+        vigil: who is alive; its signalling carries "join" and "go".
     """
 
-    def __init__(
-        self, transport: Transport, membership: Membership, signalling: Signalling
-    ) -> None:
+    def __init__(self, transport: Transport, vigil: Vigil) -> None:
         self._transport = transport
-        self._membership = membership
-        self._signalling = signalling
+        self._vigil = vigil
+        self._membership = vigil.membership
+        self._signalling = vigil.signalling
         self.generation = 0
         self._joined: dict[int, dict[int, Standing]] = {}
         self._going: dict[int, Meeting] = {}
         self._changed_at = 0.0
-        signalling.on("join", self._on_join)
-        signalling.on("go", self._on_go)
+        vigil.signalling.on("join", self._on_join)
+        vigil.signalling.on("go", self._on_go)
 
     def meet(
         self, standing: Callable[[], Standing], serve: Callable[[], None], nap: Nap | None = None
@@ -83,14 +80,17 @@ class Assembly:
             nap: sleeps between two looks.
         """
         self.generation += 1
-        generation, nap, told_at = self.generation, nap or Nap(), 0.0
+        generation, nap, told_at, began = self.generation, nap or Nap(), 0.0, time.monotonic()
         while generation not in self._going:
             serve()
             leader = self._membership.living(standing().steps)[0]
             if leader == self._transport.rank:
                 self._note(generation, leader, standing())
-                self._decide(generation)
-            elif time.monotonic() - told_at > _REPEAT_S:
+                missing = self._decide(generation)
+            else:
+                missing = [leader]
+            self._vigil.watch(missing, began)
+            if leader != self._transport.rank and time.monotonic() - told_at > _REPEAT_S:
                 told_at = time.monotonic()
                 now = standing()
                 self._signalling.send(
@@ -109,20 +109,22 @@ class Assembly:
             joined[rank] = standing
             self._changed_at = time.monotonic()
 
-    def _decide(self, generation: int) -> None:
+    def _decide(self, generation: int) -> list[int]:
         joined = self._joined[generation]
         here = self._membership.living(max(standing.steps for standing in joined.values()))
-        if not all(rank in joined for rank in here):
-            return
+        missing = [rank for rank in here if rank not in joined]
+        if missing:
+            return missing
         standings = [joined[rank] for rank in here]
         settled = sum(s.sent for s in standings) == sum(s.received for s in standings)
         some_died = len(here) < self._transport.size
         if not settled and not (some_died and time.monotonic() - self._changed_at > _QUIET_S):
-            return
+            return []
         meeting = Meeting(max(s.steps for s in standings), here, generation)
         self._going[generation] = meeting
         for rank in here[1:]:
             self._send_go(rank, meeting)
+        return []
 
     def _send_go(self, rank: int, meeting: Meeting) -> None:
         dead = sorted(set(range(self._transport.size)) - set(meeting.ranks))

@@ -16,12 +16,11 @@ from gossipgrad.assembly import Standing
 from gossipgrad.buckets import Bucket
 from gossipgrad.exchange import FreeExchange, Outcome, PairedExchange
 from gossipgrad.frames import FrameSet
-from gossipgrad.membership import Membership, Patience
 from gossipgrad.progress import Nap
 from gossipgrad.rule import Portion, average_late, sampled_distance, settle
 from gossipgrad.schedules import Schedule
-from gossipgrad.signalling import Signalling
 from gossipgrad.transports import Transport
+from gossipgrad.vigil import Vigil
 from gossipgrad.wire import Codec
 
 
@@ -32,17 +31,13 @@ class Network:
     Attributes:
         transport: the network.
         schedule: who with whom.
-        membership: who is alive.
-        signalling: news between ranks.
-        patience: how long to bear silence.
+        vigil: who is alive, and how that is found out.
         lock: held by whoever touches the network.
     """
 
     transport: Transport
     schedule: Schedule
-    membership: Membership
-    signalling: Signalling
-    patience: Patience
+    vigil: Vigil
     lock: threading.RLock
 
 
@@ -119,10 +114,8 @@ class PairedAveraging:
         self.exchange = PairedExchange(
             network.transport,
             network.schedule,
-            network.membership,
-            network.signalling,
-            network.patience,
-            make_frames=snapshots.make_frames,
+            network.vigil,
+            snapshots.make_frames,
         )
         self.open = False
 
@@ -155,7 +148,7 @@ class PairedAveraging:
             exposed_s = exchange.wait(release_and_nap)
             outcome = self._settle(exposed_s, staleness)
         now = time.monotonic()
-        network.patience.observe(exposed_s, now - self._finished_at)
+        network.vigil.patience.observe(exposed_s, now - self._finished_at)
         self._finished_at = now
         return outcome
 
@@ -224,8 +217,8 @@ class PairedAveraging:
             residual.zero_()
 
     def jump(self, steps: int) -> None:
-        """Continues at exchange `steps`, as a rank that rejoins or resumes does."""
-        self.exchange.abandon()
+        """Continues at exchange `steps`, as a rank that rejoins does."""
+        self.exchange.start_afresh()
         self.begun, self.open = steps, False
 
     def abandon(self) -> None:
@@ -252,7 +245,7 @@ class FreeAveraging:
         self.exchange = FreeExchange(
             network.transport,
             network.schedule,
-            network.membership,
+            network.vigil,
             max_delay,
             snapshots.make_frames,
         )
@@ -291,7 +284,6 @@ class FreeAveraging:
 
     def poll(self) -> None:
         """Drives the network."""
-        self._network.signalling.poll()
         self.exchange.poll()
 
     def standing(self) -> Standing:

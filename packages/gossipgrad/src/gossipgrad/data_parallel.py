@@ -22,6 +22,7 @@ from gossipgrad.progress import DRIVERS, Progress
 from gossipgrad.schedules import make_schedule
 from gossipgrad.signalling import Signalling
 from gossipgrad.transports import Channel, Transport, connect
+from gossipgrad.vigil import Vigil
 from gossipgrad.wire import make_codec
 
 MODES = ("sync", "overlap", "async", "paper")
@@ -106,21 +107,20 @@ class GossipDataParallel(nn.Module):
         self._closed = False
         self._listeners: list[Callable[[Outcome], None]] = []
         self._buckets: list[Bucket] = re_home(exchanged_tensors(module), self._bucket_bytes)
+        self._model_buckets = len(self._buckets)
         if not self._buckets:
             raise ConfigurationError("module has no parameters; there is nothing to average")
         kind = self._transport.driver if driver == "auto" else driver
         self._lock = channel.lock
-        self._signalling = Signalling(self._transport)
         self._membership = Membership(self._transport.rank, self._transport.size)
-        self._network = Network(
+        vigil = Vigil(
             self._transport,
-            self._schedule,
             self._membership,
-            self._signalling,
+            Signalling(self._transport),
             Patience(_SILENCE_S[kind] if silence_s is None else silence_s),
-            self._lock,
         )
-        self._assembly = Assembly(self._transport, self._membership, self._signalling)
+        self._network = Network(self._transport, self._schedule, vigil, self._lock)
+        self._assembly = Assembly(self._transport, vigil)
         self._averaging: PairedAveraging | FreeAveraging | None = None
         self._progress = Progress(self._poll, self._lock, kind)
         self._start(
@@ -139,6 +139,11 @@ class GossipDataParallel(nn.Module):
     def world_size(self) -> int:
         """Number of ranks at the start."""
         return self._transport.size
+
+    @property
+    def transport_name(self) -> str:
+        """What carries the exchanges: "mpi", "gloo", "nccl" or "simulated"."""
+        return self._transport.name
 
     @property
     def living(self) -> list[int]:
@@ -214,19 +219,27 @@ class GossipDataParallel(nn.Module):
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Loads the wrapped module's state, after exchanges under way have ended; collective."""
-        if self.world_size > 1:
-            self._meet()
+        self.barrier()
         if self._averaging is not None:
             self._averaging.equalise()
+            if self._with_momentum:
+                # The optimizer's state is about to be replaced; the next step finds it again.
+                self._averaging.abandon()
+                self._averaging = None
+                self._buckets = self._buckets[: self._model_buckets]
         return self.module.load_state_dict(state_dict, *args, **kwargs)
+
+    def barrier(self) -> None:
+        """Waits for all living ranks; collective. Exchanges under way are finished."""
+        if self.world_size > 1:
+            self._meet()
 
     def close(self) -> None:
         """Ends the exchanges; collective. The model keeps this rank's own, un-averaged weights."""
         if self._closed:
             return
         self._closed = True
-        if self.world_size > 1:
-            self._meet()
+        self.barrier()
         unwatch_steps(self._after_step)
         self._progress.stop()
         if self._averaging is not None:
@@ -319,7 +332,9 @@ class GossipDataParallel(nn.Module):
     def _meet(self) -> Collectives:
         averaging = self._averaging
         if averaging is None:
-            return Collectives(self._transport, range(self.world_size), 1)
+            together = Collectives(self._transport, range(self.world_size), 1)
+            together.largest(0.0)  # a barrier: nobody has exchanged anything yet
+            return together
         meeting = self._assembly.meet(averaging.standing, averaging.serve)
         averaging.catch_up(meeting.steps)
         with self._lock:

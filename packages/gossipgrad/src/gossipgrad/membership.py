@@ -1,8 +1,8 @@
 """Who is alive, as far as one rank knows, and how long a silence it bears.
 
 Ranks need not agree at every moment: `schedules.live_turn` limits the damage of a disagreement to
-the neighbours of the dead rank, and for some steps after bad news (the grace) the exchange asks
-across the gap before it relies on it.
+the neighbours of the dead rank, and as long as one of those cannot be sure that the other knows of
+the death, the exchange asks across the gap before it relies on it.
 """
 
 from collections import deque
@@ -24,10 +24,10 @@ class Membership:
     def __init__(self, rank: int, size: int) -> None:
         self.rank = rank
         self.size = size
-        self.grace = size.bit_length() + 1
         self.version = 0
         self._gone: dict[int, int] = {}
         self._back_at: dict[int, int] = {}
+        self._knows: dict[tuple[int, int], int] = {}
 
     def dead(self, step: int) -> frozenset[int]:
         """Returns the ranks that take no part at `step`."""
@@ -57,9 +57,14 @@ class Membership:
             self._back_at[rank] = step
             self.version += 1
 
-    def is_fresh(self, skipped: Iterable[int], step: int) -> bool:
-        """Says whether some rank beyond the gap may not yet know of the deaths in `skipped`."""
-        return any(step <= self._gone[rank] + self.grace for rank in skipped if rank in self._gone)
+    def hear(self, peer: int, dead: Iterable[int], step: int) -> None:
+        """Remembers that `peer` knew of these deaths when its exchange `step` was under way."""
+        for rank in dead:
+            self._knows.setdefault((peer, rank), step)
+
+    def is_unsure(self, peer: int, skipped: Iterable[int], step: int) -> bool:
+        """Says whether `peer` may begin `step` without knowing of some death in `skipped`."""
+        return any(step <= self._knows.get((peer, rank), step) for rank in skipped)
 
 
 class Patience:

@@ -44,7 +44,9 @@ class Progress:
         self._thread: threading.Thread | None = None
 
     def start(self, model: nn.Module) -> None:
-        """Starts the thread, or puts the hooks on `model`."""
+        """Starts the thread, or puts the hooks on `model`; once."""
+        if self._thread is not None or self._handles:
+            return
         if self.driver == "thread":
             self._thread = threading.Thread(
                 target=self._run, name="gossipgrad-progress", daemon=True

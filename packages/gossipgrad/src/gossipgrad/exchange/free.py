@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from gossipgrad.errors import PeerLostError
 from gossipgrad.frames import FrameSet, Header
-from gossipgrad.membership import Membership
 from gossipgrad.rule import Portion
 from gossipgrad.schedules import Schedule, live_turn
 from gossipgrad.transports import Pending, Transport
+from gossipgrad.vigil import Vigil
 
 FREE_TAG = 15
 _INCOMING = 3
@@ -65,7 +65,7 @@ class FreeExchange:
     Args:
         transport: the network.
         schedule: whom to send to.
-        membership: who is alive.
+        vigil: who is alive, and how that is found out.
         max_delay: steps after which a debt is settled alone; also bounds the memory.
         make_frames: makes a frame set of this model.
     """
@@ -74,13 +74,13 @@ class FreeExchange:
         self,
         transport: Transport,
         schedule: Schedule,
-        membership: Membership,
+        vigil: Vigil,
         max_delay: int,
         make_frames: Callable[[], FrameSet],
     ) -> None:
         self._transport = transport
         self._schedule = schedule
-        self._membership = membership
+        self._vigil = vigil
         self._max_delay = max_delay
         self._outgoing = [_Outgoing(make_frames()) for _ in range(max_delay + 1)]
         self._incoming = [_Incoming(make_frames()) for _ in range(_INCOMING)]
@@ -102,6 +102,7 @@ class FreeExchange:
 
     def poll(self) -> None:
         """Drives the network."""
+        self._vigil.look()
         for incoming in self._incoming:
             try:
                 if incoming.pending is not None and incoming.pending.done():
@@ -153,7 +154,10 @@ class FreeExchange:
 
     def slot(self, step: int) -> FrameSet | None:
         """Returns frames to pack this step's snapshot into, or None if it is better not to send."""
-        turn = live_turn(self._schedule, self._transport.rank, step, self._membership.dead(step))
+        self._vigil.step = step
+        turn = live_turn(
+            self._schedule, self._transport.rank, step, self._vigil.membership.dead(step)
+        )
         peer = turn.destination
         busy = any(slot.pending is not None and slot.peer == peer for slot in self._outgoing)
         free = next((slot for slot in self._outgoing if slot.free), None)
@@ -190,6 +194,6 @@ class FreeExchange:
                 incoming.pending = self._transport.receive(incoming.frames.memory, None, FREE_TAG)
 
     def _take_back(self, slot: _Outgoing) -> None:
-        self._membership.lose([slot.peer], max(slot.step, 0))
         slot.pending, slot.indebted = None, False
         self.sent -= 1
+        self._vigil.note([slot.peer])

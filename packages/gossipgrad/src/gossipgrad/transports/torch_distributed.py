@@ -6,7 +6,6 @@ peer's death ends the wait at once, because its connection closes.
 """
 
 import threading
-from collections import deque
 from collections.abc import Callable, Collection
 from queue import SimpleQueue
 from typing import Any
@@ -43,21 +42,18 @@ class _Waiters:
 class _Waited:
     """An operation that a thread waits for."""
 
-    __slots__ = ("_error", "_peer", "_work", "complete", "source")
+    __slots__ = ("_error", "_peer", "_work", "complete")
 
     def __init__(self, work: Any, peer: int | None, waiters: _Waiters) -> None:
         self._work = work
         self._peer = peer
         self._error: RuntimeError | None = None
         self.complete = False
-        self.source = -1
         waiters.submit(self._wait)
 
     def _wait(self) -> None:
         try:
             self._work.wait()
-            if self._peer is None:
-                self.source = self._work._source_rank()  # noqa: SLF001 - no public name
         except RuntimeError as error:
             self._error = error
         self.complete = True
@@ -98,13 +94,13 @@ class TorchTransport:
         self._device = torch.device("cuda") if self.name == "nccl" else torch.device("cpu")
         self._waiters = _Waiters()
         self._lost: set[int] = set()
-        self._inbox: deque[tuple[int, bytes]] = deque()
-        self._mailbox = torch.zeros(SIGNAL_BYTES + _LENGTH_BYTES, dtype=torch.uint8)
-        self._letter: _Waited | None = None
-        # NCCL has neither tags nor any-source receives; there faults end the job.
-        self._carries_signals = self.name == "gloo" and self.size > 1
-        if self._carries_signals:
-            self._await_letter()
+        # A mailbox a peer: gloo's any-source receive fails for good when any one connection closes.
+        # Its failing is how a peer's death is noticed. NCCL has no tags; there faults end the job.
+        self._letters: dict[int, tuple[Tensor, _Waited]] = {}
+        if self.name == "gloo":
+            for peer in range(self.size):
+                if peer != self.rank:
+                    self._await_letter(peer)
 
     def send(self, buffer: Tensor, peer: int, tag: int) -> _Waited:
         """Starts a send."""
@@ -125,9 +121,9 @@ class TorchTransport:
 
     def signal(self, peer: int, payload: bytes) -> None:
         """Sends a datagram of fixed size."""
-        if not self._carries_signals or peer in self._lost:
+        if self.name != "gloo" or peer in self._lost:
             return
-        letter = torch.zeros_like(self._mailbox)
+        letter = torch.zeros(_LENGTH_BYTES + SIGNAL_BYTES, dtype=torch.uint8)
         content = len(payload).to_bytes(_LENGTH_BYTES, "little") + payload
         letter[: len(content)] = torch.frombuffer(bytearray(content), dtype=torch.uint8)
         try:
@@ -136,30 +132,31 @@ class TorchTransport:
             self._lost.add(peer)
 
     def signals(self) -> list[tuple[int, bytes]]:
-        """Empties the mailbox."""
+        """Empties the mailboxes."""
         arrived = []
-        while self._letter is not None:
+        for peer, (mailbox, letter) in list(self._letters.items()):
             try:
-                if not self._letter.done():
-                    break
+                if not letter.done():
+                    continue
             except PeerLostError:
-                # An any-source receive fails when any connection closes; the others go on.
-                self._await_letter()
-                break
-            raw = bytes(self._mailbox.numpy())
+                self._lost.add(peer)
+                del self._letters[peer]
+                continue
+            raw = bytes(mailbox.numpy())
             length = int.from_bytes(raw[:_LENGTH_BYTES], "little")
-            arrived.append((self._letter.source, raw[_LENGTH_BYTES : _LENGTH_BYTES + length]))
-            self._await_letter()
+            arrived.append((peer, raw[_LENGTH_BYTES : _LENGTH_BYTES + length]))
+            self._await_letter(peer)
         return arrived
 
-    def _await_letter(self) -> None:
+    def _await_letter(self, peer: int) -> None:
+        mailbox = torch.zeros(_LENGTH_BYTES + SIGNAL_BYTES, dtype=torch.uint8)
         try:
-            self._letter = self.receive(self._mailbox, None, _SIGNAL_TAG)
+            self._letters[peer] = mailbox, self.receive(mailbox, peer, _SIGNAL_TAG)
         except PeerLostError:
-            self._letter = None
+            self._letters.pop(peer, None)
 
     def lost(self) -> Collection[int]:
-        """Returns the ranks to which an operation could not even be started."""
+        """Returns the ranks whose connection has closed."""
         return self._lost
 
     def close(self) -> None:
