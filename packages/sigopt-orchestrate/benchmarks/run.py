@@ -3,7 +3,7 @@
 `make bench P=sigopt-orchestrate` measures all of them, `python benchmarks/run.py S1 S6` some; what
 is not measured anew stays as it was. CPU seconds are those of a process and its children; compare
 ratios, not absolute figures. S1 measures Ray Tune too where $RAY_PYTHON is an interpreter that has
-it; its wall-clock figures, as S2's and S5's, want a machine with nothing else to do.
+it; its wall-clock figures, as S2's, S3's and S5's, want a machine with nothing else to do.
 """
 
 import importlib
@@ -24,6 +24,7 @@ BEGIN, END = "<!-- measured: benchmarks/run.py writes from here -->", "<!-- to h
 FIGURES = {
     "S1": "durable_trials",
     "S2": "latency",
+    "S3": "server_load",
     "S4": "kills",
     "S5": "restart",
     "S6": "start",

@@ -1,8 +1,11 @@
 """Pages, sorts, filters and fields, on both databases."""
 
+import base64
+import hashlib
 import json
 from typing import Any
 
+import httpx
 import pytest
 
 X = {"name": "x", "type": "double", "bounds": {"min": 0, "max": 1}}
@@ -152,3 +155,34 @@ def test_a_run_has_one_observation_however_often_its_end_is_said(either: Any) ->
     assert either.ok("GET", f"{path}/observations")["count"] == 0
     progress = either.ok("GET", f"/aiexperiments/{experiment['id']}")["progress"]
     assert progress["remaining_budget"] == 2
+
+
+def test_what_no_database_keeps_and_markers_of_other_lists(either: Any, project: str) -> None:
+    client = f"/clients/{either.client_id}"
+    assert either("GET", f"{client}/projects/a%00b").status_code == 404
+    assert either("GET", "/experiments", params={"search": "a\0"}).status_code == 400
+    page = either.ok("GET", project, params={"sort": "name", "limit": "2"})
+    crossed = {"sort": "values.acc.value", "before": page["paging"]["before"]}
+    assert either("GET", project, params=crossed).status_code < 500
+
+
+def test_a_files_addresses_are_good_for_their_purpose_alone(either: Any, project: str) -> None:
+    run = either.ok("GET", project, params={"limit": "1"})["data"][0]["id"]
+    content = b"some bytes"
+    md5 = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
+    body = {"name": "f", "content_length": len(content), "content_md5": md5}
+    body["content_type"] = "text/html"
+    file = either.ok("POST", f"/training_runs/{run}/files", body)
+    url, headers = file["upload"]["url"], file["upload"]["headers"]
+    bare = url.partition("?")[0]
+    for signature in ("", "é", "0" * 64):
+        assert httpx.put(bare, params={"signature": signature}).status_code == 403
+    assert httpx.put(url, content=b"other byte", headers=headers).status_code == 400
+    assert httpx.put(url, content=content + b"!", headers=headers).status_code == 400
+    assert httpx.put(url, content=content, headers=headers).status_code == 200
+    assert httpx.put(url, content=content, headers=headers).status_code == 409
+    download = either.ok("GET", f"/files/{file['id']}")["download"]["url"]
+    got = httpx.get(download)
+    assert got.content == content
+    assert "sandbox" in got.headers["content-security-policy"]
+    assert httpx.get(download.replace("expires=", "expires=9")).status_code == 403

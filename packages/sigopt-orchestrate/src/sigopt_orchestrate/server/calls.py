@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection
@@ -27,7 +26,6 @@ class Call(Generic[B]):
         query: The query's parameters by name.
         body: The checked body; None where the address takes none.
         origin: Gives the server's address as the caller sees it, without a slash at its end.
-        folder: Where uploaded files lie.
     """
 
     tx: Connection
@@ -37,7 +35,6 @@ class Call(Generic[B]):
     query: Mapping[str, str]
     body: B
     origin: Callable[[], str]
-    folder: Path
 
     def id(self, name: str) -> int:
         """Returns the id in the address's part `name`.

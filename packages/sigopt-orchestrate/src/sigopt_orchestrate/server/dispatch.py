@@ -28,6 +28,7 @@ from sigopt_orchestrate.server.errors import (
     TooLargeError,
     UnauthorizedError,
     UnavailableError,
+    UnknownError,
     invalid_body,
 )
 from sigopt_orchestrate.server.json_bodies import Json, read_object, write
@@ -71,7 +72,7 @@ class Dispatch:
         async def handle(request: Request) -> Response:
             caller, token = await self._authenticate(request)
             self._limit.spend(caller.token_id)
-            path = request.path_params
+            path = read_path(request)
             require_reach(caller, endpoint.scope, endpoint.path, path)
             query = read_query(request)
             body = read_body(endpoint, await read_bytes(request))
@@ -88,7 +89,6 @@ class Dispatch:
                     query=query,
                     body=body,
                     origin=origin,
-                    folder=self._settings.folder,
                 )
                 result = endpoint.handle(call)
                 if endpoint.audited:
@@ -101,7 +101,7 @@ class Dispatch:
                 result = await self.transactions.write(work)
             if isinstance(result, Search):
                 result = await self._search(result)
-            if endpoint.path.startswith("/v1/tokens"):
+            if endpoint.path.startswith("/v1/tokens") and endpoint.method not in READING:
                 self._callers.forget()
             return _respond(request, endpoint, narrowed(result, query, body))
 
@@ -159,6 +159,18 @@ async def read_bytes(request: Request) -> bytes:
     except ClientDisconnect:
         raise InvalidError("the body ended early") from None
     return bytes(received)
+
+
+def read_path(request: Request) -> dict[str, str]:
+    """Returns the address's variable parts.
+
+    Raises:
+        UnknownError: If one holds what no database keeps, so that nothing can be there.
+    """
+    parts: dict[str, str] = request.path_params
+    if any("\0" in part for part in parts.values()):
+        raise UnknownError("there is nothing at an address with a NUL character in it")
+    return parts
 
 
 def read_query(request: Request) -> dict[str, str]:

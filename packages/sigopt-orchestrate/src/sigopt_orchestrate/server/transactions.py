@@ -21,6 +21,7 @@ from sqlalchemy.exc import (
     InterfaceError,
     InternalError,
     OperationalError,
+    ProgrammingError,
 )
 
 from sigopt_orchestrate.server.errors import ConflictError, InvalidError, UnavailableError
@@ -75,6 +76,9 @@ class Transactions:
         try:
             with reading(self._engine) as connection:
                 return work(connection)
+        except (DataError, ProgrammingError) as error:
+            _log.warning("a query did not fit its columns", exc_info=True)
+            raise InvalidError("a value of the request does not fit what it is for") from error
         except DBAPIError as error:
             raise _unavailable(error) from error
 

@@ -31,7 +31,7 @@ def file_to_fill(tx: Connection, file_id: int, signature: str) -> Row[Any]:
         ConflictError: If its bytes are here.
     """
     row = _file(tx, file_id)
-    if not hmac.compare_digest(sign(row.secret, "upload"), signature):
+    if not _signed(row, "upload", signature):
         raise ForbiddenError("the upload's address is not signed by this server")
     if row.uploaded:
         raise ConflictError(f"file {file_id} has been uploaded already")
@@ -46,7 +46,7 @@ def file_to_send(tx: Connection, file_id: int, signature: str, expires: str) -> 
         ForbiddenError: If the address was not given out by this server, or has expired.
     """
     row = _file(tx, file_id)
-    if not hmac.compare_digest(sign(row.secret, f"download {expires}"), signature):
+    if not _signed(row, f"download {expires}", signature):
         raise ForbiddenError("the download's address is not signed by this server")
     if int(expires) < time.time():
         raise ForbiddenError("the download's address has expired; fetch the file again")
@@ -92,6 +92,10 @@ async def receive(chunks: AsyncIterator[bytes], row: Row[Any], folder: Path) -> 
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _signed(row: Row[Any], purpose: str, signature: str) -> bool:
+    return hmac.compare_digest(sign(row.secret, purpose).encode(), signature.encode())
 
 
 def _file(tx: Connection, file_id: int) -> Row[Any]:
