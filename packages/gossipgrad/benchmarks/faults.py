@@ -27,7 +27,12 @@ def kills(quick: bool) -> dict[str, str]:
         )
         task = {"victims": victims, "steps": STEPS, "takes_s": 0.05, "megabytes": 1, "seed": launch}
         ulfm = ("--with-ft", "ulfm", "--oversubscribe", "-n")
-        told = run_here(RANKS, "kills.py", task, mpiexec=ulfm, environment=openmpi)
+        try:
+            told = run_here(
+                RANKS, "kills.py", task, mpiexec=ulfm, environment=openmpi, timeout_s=90
+            )
+        except RuntimeError:
+            told = [None] * RANKS
         dead = {rank for rank, _ in victims}
         died += len(dead)
         survivors = [mine for rank, mine in enumerate(told) if rank not in dead]
@@ -40,6 +45,8 @@ def kills(quick: bool) -> dict[str, str]:
             lost.append(len(mine["lost"]) / DEATHS)
             first = statistics.median(mine["steps_s"][3:before])
             slower.append(statistics.median(mine["steps_s"][after + 2 :]) / first)
+    if not noticed_ms:
+        raise RuntimeError(f"{hangs} of {2 * launches} survivors hung")
     worst = max(noticed_ms)
     rows = [
         ["survivors that hung", hangs, 0, verdict(hangs == 0)],

@@ -74,7 +74,10 @@ def run_in_lab(
         environment: The Python environment that holds the MPI.
     """
     command = [folder / "run_net.sh", str(ranks), kind, environment, JOBS / job]
-    return collect(command, task, ranks)
+    written = collect(command, task, ranks)
+    if None in written:
+        raise RuntimeError(f"{job}: {written.count(None)} of {ranks} ranks wrote nothing")
+    return written
 
 
 def run_here(
@@ -84,15 +87,22 @@ def run_here(
     *,
     mpiexec: tuple[str, ...] = ("-n",),
     environment: Path = ENVIRONMENT,
+    timeout_s: float = 570,
 ) -> list[Any]:
     """Runs a job under this machine's mpiexec, without a lab; returns what each rank wrote."""
     binaries = environment / "bin"
     command = [binaries / "mpiexec", *mpiexec, str(ranks), binaries / "python", JOBS / job]
-    return collect(command, task, ranks)
+    return collect(command, task, ranks, timeout_s)
 
 
 def collect(command: list[Any], task: Any, ranks: int, timeout_s: float = 570) -> list[Any]:
-    """Runs a command with the task and a folder for results as its last two arguments."""
+    """Runs a command with the task and a folder for results as its last two arguments.
+
+    Ranks that wrote nothing in `timeout_s` have None in the list that is returned.
+
+    Raises:
+        RuntimeError: No rank wrote anything.
+    """
     with tempfile.TemporaryDirectory(prefix="gossipgrad-bench-") as results:
         done = subprocess.run(
             ["timeout", str(timeout_s), *map(str, command), json.dumps(task), results],

@@ -8,6 +8,8 @@ and T7 need the network lab (root; see lab.py), T5 the data; what cannot run say
 import argparse
 import os
 import platform
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -39,6 +41,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := set(arguments.tables) - set(known):
         parser.error(f"no table {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    failed: list[str] = []
     for names, measure in GROUPS:
         if arguments.tables and not set(names) & set(arguments.tables):
             continue
@@ -47,6 +50,10 @@ def main() -> None:
             tables = measure(arguments.quick)
         except Skipped as reason:
             print(f"{', '.join(names)}: skipped: {reason}\n", flush=True)
+            continue
+        except (RuntimeError, subprocess.CalledProcessError) as error:
+            print(f"{', '.join(names)}: failed: {error}\n", flush=True)
+            failed += names
             continue
         for name, text in tables.items():
             print(f"{name}\n{text}\n", flush=True)
@@ -58,6 +65,8 @@ def main() -> None:
         machine = f"{os.cpu_count()} cores, Linux {platform.release()}"
         python = platform.python_version()
         markdown.write("machine", f"Last measured {today} on {machine}, Python {python}.")
+    if failed:
+        sys.exit(f"not measured: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ Rank i ends step k at
 since with delay d what arrives at the end of step k was sent before j computed its last d steps.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,27 +48,29 @@ NOISE: dict[str, Draw] = {
 }
 
 
-def slowdown_of_all_reduce(draw: Draw, ranks: int, *, steps: int, seed: int) -> float:
-    """Returns mean step time divided by mean compute time when every step waits for all ranks."""
-    generator = np.random.default_rng(seed)
-    waited = computed = 0.0
-    for _ in range(steps):
-        times = draw(generator, ranks)
-        waited += times.max()
-        computed += times.mean()
-    return float(waited / computed)
+@dataclass(frozen=True, slots=True)
+class Slowdowns:
+    """Step time divided by mean compute time.
+
+    Attributes:
+        all_reduce: When every step waits for all ranks.
+        gossip: Delay to the mean rank's, when it waits for the rank it receives from.
+    """
+
+    all_reduce: float
+    gossip: dict[int, float]
 
 
-def slowdown_of_gossip(
+def slowdowns(
     draw: Draw,
     sources: Callable[[int], NDArray[np.integer]],
     ranks: int,
     *,
-    delay: int,
+    delays: Sequence[int],
     steps: int,
     seed: int,
-) -> float:
-    """Returns the mean rank's step time divided by its compute time under a gossip schedule.
+) -> Slowdowns:
+    """Returns what waiting costs all-reduce and gossip, all given the same compute times.
 
     The first half of the steps, in which ranks that started together drift apart, is not counted.
 
@@ -75,22 +78,26 @@ def slowdown_of_gossip(
         draw: Compute times of one step.
         sources: Step to the rank that each rank receives from, (ranks,).
         ranks: Number of ranks.
-        delay: Steps between the sending of a snapshot and its use; 0 is sync, 1 is overlap.
+        delays: Steps between the sending of a snapshot and its use; 0 is sync, 1 is overlap.
         steps: Steps to simulate.
-        seed: Of the compute times; equal seeds pair runs with each other and with all-reduce.
+        seed: Of the compute times.
     """
     generator = np.random.default_rng(seed)
-    warm = steps // 2
-    ended = [np.zeros(ranks)]  # the last max(1, delay) steps, oldest first
-    computed = began = 0.0
+    ended = {delay: [np.zeros(ranks)] for delay in delays}  # the last steps' ends, oldest first
+    began = dict.fromkeys(delays, 0.0)
+    waited = computed = 0.0
     for step in range(steps):
         times = draw(generator, ranks)
-        if step == warm:
-            began = ended[-1].mean()
-        if step >= warm:
-            computed += times.mean()
-        finished = ended[-1] + times
-        sent = finished if delay == 0 else ended[max(0, len(ended) - delay)]
-        ended.append(np.maximum(finished, sent[sources(step)]))
-        ended = ended[-max(1, delay) :]
-    return float((ended[-1].mean() - began) / computed)
+        if step == steps // 2:
+            began = {delay: float(history[-1].mean()) for delay, history in ended.items()}
+        if step >= steps // 2:
+            computed += float(times.mean())
+            waited += float(times.max())
+        partners = sources(step)
+        for delay, history in ended.items():
+            finished = history[-1] + times
+            sent = finished if delay == 0 else history[max(0, len(history) - delay)]
+            history.append(np.maximum(finished, sent[partners]))
+            del history[: -max(1, delay)]
+    taken = {delay: float(history[-1].mean()) - began[delay] for delay, history in ended.items()}
+    return Slowdowns(waited / computed, {delay: s / computed for delay, s in taken.items()})

@@ -147,16 +147,17 @@ def _diffusion_ranks(most_ranks: int) -> list[int]:
 
 
 def _slowdowns(draw: stragglers.Draw, ranks: list[int], seed: int) -> dict[str, list[float]]:
-    rows: dict[str, list[float]] = {"all-reduce": []}
+    rows: dict[str, list[float]] = {}
     for p in ranks:
-        steps = max(100, min(400, _DRAWS // p))
-        rows["all-reduce"].append(
-            stragglers.slowdown_of_all_reduce(draw, p, steps=steps, seed=seed)
+        found = stragglers.slowdowns(
+            draw,
+            EveryRank("dissemination", p, seed, rotate=False).sources,
+            p,
+            delays=_DELAYS,
+            steps=max(100, min(400, _DRAWS // p)),
+            seed=seed,
         )
-        partners = EveryRank("dissemination", p, seed, rotate=False)
-        for delay in _DELAYS:
-            slowdown = stragglers.slowdown_of_gossip(
-                draw, partners.sources, p, delay=delay, steps=steps, seed=seed
-            )
+        rows.setdefault("all-reduce", []).append(found.all_reduce)
+        for delay, slowdown in found.gossip.items():
             rows.setdefault(f"gossip, delay {delay}", []).append(slowdown)
     return rows
