@@ -158,11 +158,6 @@ class PairedAveraging:
         for residual in self._snapshots.residuals or ():
             residual.zero_()
 
-    def jump(self, steps: int) -> None:
-        """Continues at exchange `steps`, as a rank that rejoins does."""
-        self.exchange.start_afresh()
-        self.begun, self.open = steps, False
-
     def abandon(self) -> None:
         """Gives up what is under way."""
         self.exchange.abandon()
@@ -249,10 +244,6 @@ class FreeAveraging:
         self.mass = 1.0
         for residual in self._snapshots.residuals or ():
             residual.zero_()
-
-    def jump(self, steps: int) -> None:
-        """Continues at step `steps`."""
-        self.begun = steps
 
     def abandon(self) -> None:
         """Gives up what is under way."""

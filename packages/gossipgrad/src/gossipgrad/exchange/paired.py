@@ -122,7 +122,7 @@ class PairedExchange:
             if self._vigil.dropped:
                 raise DroppedError(
                     f"rank {self._transport.rank} was silent for too long and the others go on "
-                    "without it; call rejoin() to come back"
+                    "without it; it cannot come back to this job"
                 )
             self._vigil.watch(self._awaited(), began, self._ask)
             nap()
@@ -155,15 +155,6 @@ class PairedExchange:
         for pending in (*self._sends, *self._receives):
             pending.cancel()
         self._open = False
-
-    def start_afresh(self) -> None:
-        """Gives up what is under way and takes new memory: old sends may still read theirs."""
-        self.abandon()
-        self.outgoing, self.incoming = self._make_frames(), self._make_frames()
-        self._kept.clear()
-        self._asked.clear()
-        self._fine.clear()
-        self._served.clear()
 
     def _settled(self) -> bool:
         return not self._open or (
