@@ -34,7 +34,7 @@ class PeerLostError(GossipError, ConnectionError):
 
 
 class DroppedError(GossipError):
-    """The other ranks have given this one up for dead; `rejoin()` brings it back."""
+    """The other ranks have given this one up for dead and go on without it."""
 
 
 class CheckpointError(GossipError):

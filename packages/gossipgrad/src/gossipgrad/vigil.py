@@ -104,10 +104,6 @@ class Vigil:
             for peer in awaited:
                 (prod or self._ping)(peer)
 
-    def revive(self) -> None:
-        """Forgets that this rank was dropped."""
-        self.dropped = False
-
     def _ping(self, peer: int) -> None:
         self.signalling.send(peer, "ping")
 
