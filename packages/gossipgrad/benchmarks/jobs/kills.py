@@ -1,4 +1,4 @@
-"""Trains by gossip while ranks kill themselves one after the other; the last two survive.
+"""Trains by gossip while some ranks kill themselves, one after the other.
 
 The task: {"victims": [[rank, step], ...], "steps", "takes_s", "megabytes", "seed"}. Each survivor
 writes, per death, the milliseconds until it knew; its lost exchanges; its step times.
