@@ -62,6 +62,12 @@ class Membership:
         for rank in dead:
             self._knows.setdefault((peer, rank), step)
 
+    def learnt(self, peer: int, dead: Iterable[int]) -> int | None:
+        """Returns the step at which `peer` had learnt of all these deaths, None if unknown."""
+        steps = [self._knows.get((peer, rank)) for rank in dead]
+        known = [step for step in steps if step is not None]
+        return max(known, default=-1) if len(known) == len(steps) else None
+
     def is_unsure(self, peer: int, skipped: Iterable[int], step: int) -> bool:
         """Says whether `peer` may begin `step` without knowing of some death in `skipped`."""
         return any(step <= self._knows.get((peer, rank), step) for rank in skipped)

@@ -6,6 +6,7 @@ The rest is for deaths. The schedule among the living lets my source's source fe
 fresh gap the receiver asks and the sender only sends when asked, until both know that both know:
 
     ask(step)    I wait for your frames of this step
+    fine(step)   I had mine from the dead rank, keep yours
     void(step)   I have none for you any more: count the exchange as lost
     later(step)  I live, but am not there yet
 
@@ -33,6 +34,7 @@ class _Flow(Enum):
     IDLE = "idle"  # nobody on the other side
     WAITING = "waiting"  # to be started once the snapshot is packed and the last one read
     UNASKED = "unasked"  # across a fresh gap: starts when asked for
+    SPARED = "spared"  # the other side had its frames from the dead rank, in time
     MOVING = "moving"
     DONE = "done"
     LOST = "lost"
@@ -71,9 +73,10 @@ class PairedExchange:
         self._receives: list[Pending] = []
         self._kept: dict[int, tuple[FrameSet, list[Pending]]] = {}
         self._asked: set[tuple[int, int]] = set()
+        self._fine: set[tuple[int, int]] = set()
         self._served: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED_SENDS)
         vigil.on_death(self._aim_again)
-        for kind in ("ask", "void", "later"):
+        for kind in ("ask", "fine", "void", "later"):
             vigil.signalling.on(kind, getattr(self, f"_on_{kind}"))
 
     def post(self, step: int, mass: float, packed: Callable[[], bool] | None = None) -> None:
@@ -133,7 +136,7 @@ class PairedExchange:
     @property
     def was_lost(self) -> bool:
         """Whether a fault took one direction of the exchange."""
-        return self._receiving is _Flow.LOST or self._sending in (_Flow.LOST, _Flow.UNASKED)
+        return _Flow.LOST in (self._receiving, self._sending)
 
     def is_asked_for(self, step: int) -> bool:
         """Says whether some rank waits for this rank's frames of `step`."""
@@ -145,6 +148,7 @@ class PairedExchange:
             self._served.append((self.step, self.turn.destination))
         self._open = False
         self._asked = {(step, peer) for step, peer in self._asked if step > self.step}
+        self._fine = {(step, peer) for step, peer in self._fine if step > self.step}
 
     def abandon(self) -> None:
         """Gives up whatever is under way."""
@@ -158,18 +162,19 @@ class PairedExchange:
         self.outgoing, self.incoming = self._make_frames(), self._make_frames()
         self._kept.clear()
         self._asked.clear()
+        self._fine.clear()
         self._served.clear()
 
     def _settled(self) -> bool:
         return not self._open or (
             self._receiving in (_Flow.DONE, _Flow.LOST, _Flow.IDLE)
-            and self._sending in (_Flow.DONE, _Flow.LOST, _Flow.IDLE, _Flow.UNASKED)
+            and self._sending in (_Flow.DONE, _Flow.LOST, _Flow.IDLE, _Flow.SPARED)
         )
 
     def _start_receiving(self) -> None:
         source = self.turn.source
         if source == self._transport.rank:
-            self._receiving = _Flow.LOST if self.turn.skipped_behind else _Flow.IDLE
+            self._receiving = _Flow.IDLE
             return
         self._receiving = _Flow.WAITING
         if self._vigil.membership.is_unsure(source, self.turn.skipped_behind, self.step):
@@ -193,7 +198,7 @@ class PairedExchange:
     def _start_sending(self) -> None:
         peer = self.turn.destination
         if peer == self._transport.rank:
-            self._sending = _Flow.LOST if self.turn.skipped_ahead else _Flow.IDLE
+            self._sending = _Flow.IDLE
         elif (self.step, peer) not in self._asked and self._vigil.membership.is_unsure(
             peer, self.turn.skipped_ahead, self.step
         ):
@@ -233,6 +238,16 @@ class PairedExchange:
         self._receiving = _Flow.LOST
 
     def _advance_sends(self) -> None:
+        if self._sending is _Flow.UNASKED:
+            peer, gap = self.turn.destination, self.turn.skipped_ahead
+            if (self.step, peer) in self._fine:
+                self._sending = _Flow.SPARED
+                return
+            learnt = self._vigil.membership.learnt(peer, gap)
+            learnt = self._vigil.membership.learnt(peer, gap)
+            if learnt is not None and self.step != learnt:
+                # It began this step knowing of the gap, and listens; or it is past this step.
+                self._sending = _Flow.WAITING if self.step > learnt else _Flow.SPARED
         try:
             if self._sending is _Flow.WAITING and self._packed():
                 self._sending = _Flow.MOVING
@@ -246,21 +261,26 @@ class PairedExchange:
             self._vigil.note([self.turn.destination])
 
     def _aim_again(self) -> None:
-        if not self._open:
+        if self.step < 0:
             return
         before = self.turn
         self.turn = live_turn(
             self._schedule, self._transport.rank, self.step, self._vigil.membership.dead(self.step)
         )
-        if before.source != self.turn.source and self._receiving in (
-            _Flow.WAITING,
-            _Flow.MOVING,
-        ):
+        receiving = self._open and self._receiving in (_Flow.WAITING, _Flow.MOVING)
+        alone = self.turn.source == self._transport.rank
+        if before.source != self.turn.source and not receiving and not alone:
+            self._vigil.signalling.send(self.turn.source, "fine", step=self.step)
+        if not self._open:
+            return
+        if before.source != self.turn.source and receiving:
             for pending in self._receives:
                 pending.cancel()
             if self._transport.abandons:
                 self.incoming = self._make_frames()
             self._start_receiving()
+            if alone:
+                self._receiving = _Flow.LOST
         if before.destination != self.turn.destination and self._sending is not _Flow.IDLE:
             for pending in self._sends:
                 pending.cancel()
@@ -275,7 +295,7 @@ class PairedExchange:
         awaited = set()
         if self._receiving is _Flow.MOVING:
             awaited.add(self.turn.source)
-        if self._sending is _Flow.MOVING:
+        if self._sending in (_Flow.MOVING, _Flow.UNASKED):
             awaited.add(self.turn.destination)
         return awaited
 
@@ -310,6 +330,10 @@ class PairedExchange:
             and self._receiving is _Flow.MOVING
         ):
             self._keep_receiving()
+
+    def _on_fine(self, sender: int, content: dict[str, Any]) -> None:
+        self._fine.add((content["step"], sender))
+        self._advance_sends()
 
     def _on_later(self, sender: int, content: dict[str, Any]) -> None:
         del content
