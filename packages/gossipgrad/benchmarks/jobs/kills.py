@@ -42,7 +42,7 @@ def main() -> None:
         optimizer.zero_grad()
         steps_s.append(time.perf_counter() - start)
     model.consensus()
-    digest = float(sum(weight.double().sum() for weight in model.parameters()))
+    digest = sum(weight.detach().double().sum().item() for weight in model.parameters())
     noticed = {}
     for rank, when in known.items():
         died = results / f"died-{rank}"
