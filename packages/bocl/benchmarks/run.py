@@ -1,30 +1,35 @@
-"""The tables of the README, from real runs: make bench P=bocl, or this file with table names.
+"""The README's tables, from real runs: make bench P=bocl, or this file with the names of tables.
 
 Every finished cell (a method on a stream with a seed) is a line of results.jsonl beside this file;
-a run that was cut goes on where it stopped. `--tables-only` rewrites the README from what is there.
+a run that was cut goes on where it stopped. B6 and B8 are measured anew once their file is removed.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import torch
 from streams import TABLES, run_table
-from tables import write_tables
+from tables import LANDSCAPE, THROUGHPUT, write_tables
 
 from bocl.comparison import Outcomes
 
-RESULTS = Path(__file__).with_name("results.jsonl")
+HERE = Path(__file__).parent
+RESULTS = HERE / "results.jsonl"
 
 
 def main() -> None:
     """Runs the tables named on the command line, all of them by default."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("tables", nargs="*", default=list(TABLES), help=", ".join(TABLES))
-    parser.add_argument("--methods", help="only these, separated by commas")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--tables-only", action="store_true")
+    names = [*TABLES, "B6", "B8"]
+    parser.add_argument("tables", nargs="*", default=names, help=", ".join(names))
+    parser.add_argument("--methods", help="of B2 to B5 only these, separated by commas")
+    parser.add_argument("--seeds", type=int, default=3, help="0 ... of B2 to B5")
+    parser.add_argument("--tables-only", action="store_true", help="measure nothing")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     outcomes = Outcomes(RESULTS)
@@ -32,8 +37,21 @@ def main() -> None:
         methods = arguments.methods.split(",") if arguments.methods else None
         for seed in range(arguments.seeds):
             for table in arguments.tables:
-                run_table(table, methods, seed, outcomes)
+                if table in TABLES:
+                    run_table(table, methods, seed, outcomes)
+        if "B6" in arguments.tables and not LANDSCAPE.exists():
+            subprocess.run([sys.executable, HERE / "regret.py"], check=True)
+        if "B8" in arguments.tables and not THROUGHPUT.exists():
+            measure_throughput()
     write_tables(outcomes)
+
+
+def measure_throughput() -> None:
+    """Keeps the images per CPU second of each loop, Avalanche's where $BOCL_PEERS has it."""
+    python = os.environ.get("BOCL_PEERS", sys.executable)
+    command = [python, "-W", "ignore", HERE / "throughput.py"]
+    found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    THROUGHPUT.write_text(found.stdout.splitlines()[-1] + "\n")
 
 
 if __name__ == "__main__":

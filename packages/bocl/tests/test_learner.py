@@ -195,6 +195,18 @@ def test_without_task_id_samples_find_their_task():
     assert ((task == 1) & (label == parts[1].targets.numpy())).mean() > 0.8
 
 
+def test_one_search_gives_the_front_of_accuracy_against_size(tmp_path):
+    learner = small(tmp_path, search="bayesian")
+    for samples in tasks(2):
+        learner.fit_task(samples)
+    front = BOCL.load(tmp_path).pareto(1)
+    assert front == learner.pareto(1)
+    costs, accuracies = [point[1] for point in front], [point[2] for point in front]
+    assert costs == sorted(costs)
+    assert accuracies == sorted(accuracies)
+    assert learner.pareto(0) == []
+
+
 def test_fixed_growth_searches_nothing():
     learner = BOCL(
         searcher=FixedGrowth(Growth((2, 2), reuse=False)),

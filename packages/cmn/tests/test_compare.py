@@ -90,6 +90,12 @@ def test_bad_arguments_get_one_sentence_and_exit_2(data, arguments, sentence):
     refused(run("compare", "--data", data, *arguments), sentence)
 
 
+def test_the_picture_of_a_comparison(data, tmp_path):
+    picture = tmp_path / "models.png"
+    last_line(run("compare", "--data", data, "--only", "ease,popularity", "--plot", picture))
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
 def test_a_model_folder_named_like_a_baseline_is_refused(data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     last_line(run("train", "--data", data, *QUICK, "--model-out", "ease"))

@@ -27,7 +27,7 @@ from cmn.hyperparameters import Hyperparameters
         ("pretrain_epochs", -1, "at least 0"),
         ("pretrain_rate", -1.0, "above 0"),
         ("exclude_self", 1, "True or False"),
-        ("protocol", "worst", "default or paper is allowed"),
+        ("protocol", "worst", "default or paper or best is allowed"),
         ("attention", "none", "softmax or uniform is allowed"),
         ("optimizer", 3, "adam or rmsprop is allowed"),
         ("seed", -1, "at least 0 and at most 4294967295"),

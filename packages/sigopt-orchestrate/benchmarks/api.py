@@ -22,11 +22,11 @@ from pathlib import Path
 
 import psutil
 
-OBSERVATIONS = 8000
+OBSERVATIONS = 4000
 CONNECTIONS = 8
 STORED = 100_000
 BATCH = 2500
-PAGES = 200
+PAGES = 100
 EXPERIMENT = {
     "name": "bench",
     "type": "random",

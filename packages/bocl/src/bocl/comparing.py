@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bocl.baselines.separate import size
+from bocl.baselines.shared import SharedNetwork
 from bocl.comparison import Outcome, learn_tasks, plain_matrix
+from bocl.errors import CheckpointError
 from bocl.methods import Frame, Grown, check_names, make_method
+from bocl.running import judge_routing
 from bocl.settings import settings_of
 from bocl.streams.registry import STREAMS, make_stream
 
@@ -44,6 +47,7 @@ def compare(
     Raises:
         SettingsError: unknown method or setting.
         DataError: unknown stream or too many tasks.
+        CheckpointError: outcomes kept were measured with other numbers of tasks or epochs.
     """
     check_names(methods)
     rows: list[list[Outcome]] = [[] for _ in methods]
@@ -58,8 +62,22 @@ def compare(
                 frame = frame_of(stream, made, seed, factor, **changes)
                 found = measure_method(stream, name, name, made, frame, report=report)
                 outcomes.add(found)
+            _check_kept(found, tasks, changes.get("epochs"))
             row.append(found)
     return rows
+
+
+def _check_kept(outcome: Outcome, tasks: int | None, epochs: int | None) -> None:
+    """Raises CheckpointError for an outcome that was measured with other numbers."""
+    for name, asked, kept in (
+        ("tasks", tasks, len(outcome.matrix)),
+        ("epochs", epochs, outcome.facts.get("epochs")),
+    ):
+        if asked is not None and asked != kept:
+            raise CheckpointError(
+                f"the outcome of {outcome.method} on {outcome.stream} was kept with {name} = "
+                f"{kept}; this comparison has {asked}; give it another folder"
+            )
 
 
 def frame_of(stream: str, tasks: Sequence[Task], seed: int, total: float, **changes: Any) -> Frame:
@@ -106,7 +124,9 @@ def measure_method(
     matrix = learn_tasks(
         method, tasks, every_row=every_row, report=lambda line: report(f"{label} {line}")
     )
-    facts = method.facts() if isinstance(method, Grown) else {}
+    facts = _without_task_ids(method, tasks)
+    if isinstance(method, Grown):
+        facts |= method.facts()
     base = size(frame.trunk, frame.trunk.base, tasks[0].classes)
     return Outcome(
         stream,
@@ -118,3 +138,18 @@ def measure_method(
         method.cpu_s,
         {"epochs": frame.settings.epochs} | facts,
     )
+
+
+def _without_task_ids(method: object, tasks: Sequence[Task]) -> dict[str, Any]:
+    """Returns what a method makes of the test samples when nobody tells their task."""
+    if isinstance(method, Grown):
+        routed = method.learner.router is not None
+        return dict(judge_routing(method.learner, tasks)) if routed else {}
+    if not isinstance(method, SharedNetwork) or method.heads != "growing":
+        return {}
+    right = total = 0
+    for number, task in enumerate(tasks):
+        wanted = task.test.targets.numpy() + method.span(number).start
+        right += int((method.predict_class(task.test.inputs) == wanted).sum())
+        total += len(task.test)
+    return {"class_incremental": right / total}

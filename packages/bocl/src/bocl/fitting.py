@@ -130,6 +130,7 @@ class TaskFitter:
             trials=trials,
             landscape=recommendation.landscape,
             deviations=recommendation.deviations,
+            costs={growth: problem.cost(growth) for growth in recommendation.landscape},
             attention=block.attention,
             search_seconds=searched - searching,
             model_seconds=thinking,

@@ -10,11 +10,13 @@ import torch
 
 from bocl import certificate, checkpoint, files
 from bocl.errors import CheckpointError, DataError, NotFittedError, UnknownTaskError
+from bocl.evaluation import accuracy_matrix
 from bocl.fitting import TaskFitter
 from bocl.journal import Journal
 from bocl.network import Network
 from bocl.records import TaskRecord
 from bocl.routing import Router
+from bocl.search.pareto import pareto_front
 from bocl.searchers import make_searcher
 from bocl.settings import Settings, settings_of
 from bocl.streams.samples import as_samples, check_labels, split_validation
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from bocl.growth import Growth
     from bocl.search.trials import Searcher
     from bocl.streams.samples import Samples, Stream
 
@@ -180,16 +183,16 @@ class BOCL:
         equals what was measured then is what `bocl run` checks bit by bit. Above the diagonal task
         i's head is asked about a task not learned yet; NaN where classes differ.
         """
-        network, tasks = self.fitted_network(), min(self.tasks, len(stream))
-        then = [Network(network.trunk, network.blocks[: i + 1]) for i in range(tasks)]
-        matrix = np.full((tasks, tasks), np.nan)
-        for j in range(tasks):
-            test = stream[j].test
-            for i in range(tasks):
-                if i >= j or self.records[i].classes == self.records[j].classes:
-                    right = then[i].logits(min(i, j), test.inputs).argmax(1) == test.targets
-                    matrix[i, j] = float(right.double().mean())
-        return matrix
+        return accuracy_matrix(self.fitted_network(), stream)
+
+    def pareto(self, task: int) -> list[tuple[Growth, float, float]]:
+        """Returns (growth, cost, expected validation accuracy) that a task could have chosen.
+
+        The front comes from the task's one search: its model expects an accuracy of every growth,
+        and every cost, a share of the first network, is known. Empty for the first task.
+        """
+        record = self.records[task]
+        return pareto_front(record.landscape, record.costs.__getitem__)
 
     def accuracy(self, data: Any, task: int) -> float:
         """Returns the share of right labels on samples of a task."""

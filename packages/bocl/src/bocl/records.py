@@ -21,6 +21,7 @@ class TaskRecord:
         trials: of its search, in order.
         landscape: posterior mean of validation accuracy by growth.
         deviations: posterior standard deviations.
+        costs: known cost of each growth, as a share of the first network.
         search_seconds: CPU seconds of the search, its model included.
         model_seconds: CPU seconds of the search's model alone.
         training_seconds: CPU seconds of the final training and all else.
@@ -37,6 +38,7 @@ class TaskRecord:
     trials: list[Trial] = field(default_factory=list)
     landscape: dict[Growth, float] = field(default_factory=dict)
     deviations: dict[Growth, float] = field(default_factory=dict)
+    costs: dict[Growth, float] = field(default_factory=dict)
     attention: tuple[tuple[float, ...], ...] = ()
     search_seconds: float = 0.0
     model_seconds: float = 0.0
@@ -48,10 +50,16 @@ class TaskRecord:
         plain["growth"] = [list(self.growth.widths), self.growth.reuse]
         plain["trials"] = [plain_trial(trial) for trial in self.trials]
         plain["landscape"] = [
-            [list(growth.widths), growth.reuse, mean, self.deviations.get(growth)]
+            [
+                list(growth.widths),
+                growth.reuse,
+                mean,
+                self.deviations.get(growth),
+                self.costs[growth],
+            ]
             for growth, mean in self.landscape.items()
         ]
-        del plain["deviations"]
+        del plain["deviations"], plain["costs"]
         return plain
 
     @classmethod
@@ -61,7 +69,8 @@ class TaskRecord:
         fields["growth"] = Growth(tuple(plain["growth"][0]), plain["growth"][1])
         fields["trials"] = [trial_of(trial) for trial in plain["trials"]]
         fields["attention"] = tuple(tuple(row) for row in plain["attention"])
-        rows = [(Growth(tuple(w), reuse), mean, dev) for w, reuse, mean, dev in plain["landscape"]]
-        fields["landscape"] = {growth: mean for growth, mean, _ in rows}
-        fields["deviations"] = {growth: dev for growth, _, dev in rows if dev is not None}
+        rows = [(Growth(tuple(w), reuse), *rest) for w, reuse, *rest in plain["landscape"]]
+        fields["landscape"] = {growth: mean for growth, mean, _, _ in rows}
+        fields["deviations"] = {growth: dev for growth, _, dev, _ in rows if dev is not None}
+        fields["costs"] = {growth: cost for growth, _, _, cost in rows}
         return cls(**fields)

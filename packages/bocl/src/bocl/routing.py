@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from bocl.streams.samples import Samples
 
-PATCH, FILTERS = 6, 250
+PATCH, STRIDE, FILTERS = 6, 2, 128
 CHUNK = 1000
 FLOOR = 1e-3  # of the mean variance, added to every direction
 
@@ -52,7 +52,9 @@ class Router:
     def features(self, inputs: Tensor) -> Tensor:
         """Returns (batch, k)."""
         if self._filters is not None:
-            found = functional.relu(functional.conv2d(inputs, self._filters) / PATCH - 0.5)
+            found = functional.relu(
+                functional.conv2d(inputs, self._filters, stride=STRIDE) / PATCH - 0.5
+            )
             inputs = functional.adaptive_avg_pool2d(found, 2).sqrt()
         return inputs.flatten(1) @ self._projection
 

@@ -22,9 +22,9 @@ from bocl.metrics import measure
 from bocl.streams.registry import make_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from bocl.streams.samples import Samples, Stream
+    from bocl.streams.samples import Samples, Stream, Task
 
 RUN, RESULTS = "run.json", "results.json"
 
@@ -66,12 +66,12 @@ def run_stream(
     learner = BOCL(folder, protocol=protocol, report=report, **changes)
     asked = {"stream": stream_name, "tasks": len(stream), "seed": seed, "protocol": protocol}
     _check(folder, asked)
-    results = _earlier_results(folder, learner)
+    tests = _Tests(stream)
+    results = _earlier_results(folder, learner, tests)
     for index in range(learner.tasks, len(stream)):
         task = stream[index]
         learner.fit_task(task.train, name=task.name)
-        results["logits"].append(files.digest(learner.logits(task.test.inputs, index)))
-        results["rows"].append(_row(learner, stream, index, task.test, results["logits"]))
+        _test(learner, tests, index, results)
         _account(results, learner)
         files.write_json(folder / RESULTS, results)
         finished(index, len(stream), results)
@@ -92,38 +92,53 @@ def _check(folder: Path, asked: dict[str, Any]) -> None:
             )
 
 
-def _earlier_results(folder: Path, learner: BOCL) -> dict[str, Any]:
+class _Tests:
+    """The test parts of a stream; each is made once and its training part let go."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._made: dict[int, tuple[Samples, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._stream)
+
+    def __getitem__(self, index: int) -> tuple[Samples, int]:
+        """Returns a task's test samples and its number of classes."""
+        if index not in self._made:
+            task = self._stream[index]
+            self._made[index] = (task.test, task.classes)
+        return self._made[index]
+
+
+def _earlier_results(folder: Path, learner: BOCL, tests: _Tests) -> dict[str, Any]:
     results: dict[str, Any] = {"rows": [], "logits": []}
     if learner.tasks and (folder / RESULTS).exists():
         results = files.read_json(folder / RESULTS)
-    # a run killed between storing a task and its results tests that task again
-    stream: Stream | None = None
-    while len(results["rows"]) < learner.tasks:
-        plain = files.read_json(folder / RUN)
-        stream = stream or make_stream(plain["stream"], plain["tasks"], plain["seed"])
-        index = len(results["rows"])
-        test = stream[index].test
-        results["logits"].append(files.digest(learner.logits(test.inputs, index)))
-        results["rows"].append(_row(learner, stream, index, test, results["logits"]))
+    while len(results["rows"]) < learner.tasks:  # killed between storing a task and its results
+        _test(learner, tests, len(results["rows"]), results)
+        _account(results, learner)
+        files.write_json(folder / RESULTS, results)
     return results
 
 
-def _row(
-    learner: BOCL, stream: Stream, index: int, test: Samples, digests: list[str]
-) -> list[float | None]:
-    """Returns accuracies on all tasks up to the newest, and the newest's on the next one."""
+def _test(learner: BOCL, tests: _Tests, index: int, results: dict[str, Any]) -> None:
+    """Adds a row: accuracies on all tasks up to the newest, and the newest's on the next one."""
+    digests: list[str] = results["logits"]
     row: list[float | None] = []
-    for earlier in range(index):
-        logits = learner.logits((seen := stream[earlier].test).inputs, earlier)
-        if files.digest(logits) != digests[earlier]:
-            raise ForgottenError(f"task {earlier}'s logits changed while task {index} was learned")
-        row.append(float((logits.argmax(1) == seen.targets).double().mean()))
-    row.append(learner.accuracy(test, index))
-    if index + 1 < len(stream):
-        following = stream[index + 1]
-        same = following.classes == learner.records[index].classes
-        row.append(learner.accuracy(following.test, index) if same else None)
-    return row
+    for task in range(index + 1):
+        test, _ = tests[task]
+        logits = learner.logits(test.inputs, task)
+        found = files.digest(logits)
+        if task == index:
+            digests.append(found)
+        elif found != digests[task]:
+            raise ForgottenError(f"task {task}'s logits changed while task {index} was learned")
+        row.append(float((logits.argmax(1) == test.targets).double().mean()))
+    if index + 1 < len(tests):
+        following, classes = tests[index + 1]
+        same = classes == learner.records[index].classes
+        row.append(learner.accuracy(following, index) if same else None)
+    results["rows"].append(row)
 
 
 def accuracy_matrix(rows: list[list[float | None]]) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -155,7 +170,7 @@ def _account(results: dict[str, Any], learner: BOCL) -> None:
     results["peak_mebibytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def judge_routing(learner: BOCL, stream: Stream) -> dict[str, float]:
+def judge_routing(learner: BOCL, stream: Sequence[Task]) -> dict[str, float]:
     """Returns how well tasks are told apart on all test samples, and accuracy without task ids.
 
     `task_inference` is the share of samples given to the right task, `without_task` the share with

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cmn.errors import MissingDependencyError, ParameterError
 from cmn.evaluation import Evaluation, assess
-from cmn.significance import paired
+from cmn.significance import interval, paired
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,9 +42,9 @@ def compare(
         sampled_only: rank against rivals alone.
 
     Returns:
-        Metrics by name, each with `against_best`: the paired difference to the best of all by
-        NDCG@10, its 95 % bootstrap interval and the p-value; and the reason for each baseline that
-        refused the data or needs what is not installed.
+        Metrics by name, each with the 95 % bootstrap `interval` of its NDCG@10 and, under
+        `against_best`, the paired difference to the best of all, its interval and p-value; and the
+        reason for each baseline that refused the data or needs what is not installed.
 
     Raises:
         ParameterError: a name is used twice, or every baseline refused and there is no model.
@@ -73,12 +73,19 @@ def compare(
     means: Metrics = {name: {**evaluation.means()} for name, evaluation in evaluations.items()}
     for name, value in seconds.items():
         means[name]["fit_seconds"] = value
-    criterion = next(metric for metric in CRITERIA if metric in next(iter(means.values())))
-    best = max(means, key=lambda name: means[name][criterion])
+    metric = criterion(means)
+    best = max(means, key=lambda name: means[name][metric])
     for name, evaluation in evaluations.items():
-        versus = paired(evaluation, evaluations[best], criterion)
-        means[name]["against_best"] = {"best": best, "metric": criterion, **vars(versus)}
+        versus = paired(evaluation, evaluations[best], metric)
+        means[name]["interval"] = interval(evaluation.per_user[metric])
+        means[name]["against_best"] = {"best": best, "metric": metric, **vars(versus)}
     return means, skipped
+
+
+def criterion(metrics: Metrics) -> str:
+    """Returns the metric that models are compared by: NDCG@10, masked where there is no other."""
+    first = next(iter(metrics.values()))
+    return next(metric for metric in CRITERIA if metric in first)
 
 
 def table(metrics: Metrics) -> str:

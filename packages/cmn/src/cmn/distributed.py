@@ -65,6 +65,22 @@ def add_gradients(weights: Iterable[Tensor]) -> None:
         gradient.copy_(total.view_as(gradient))
 
 
+def add_rows(rows: Tensor, gradients: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the distinct rows that any process looked up, (n,), and their summed gradients.
+
+    Args:
+        rows: int64, distinct, those of this process.
+        gradients: (rows, d).
+    """
+    if processes() == 1:
+        return rows, gradients
+    parts: list[tuple[Tensor, Tensor]] = [(rows, gradients)] * processes()
+    dist.all_gather_object(parts, (rows, gradients))
+    union, inverse = torch.unique(torch.cat([rows for rows, _ in parts]), return_inverse=True)
+    summed = gradients.new_zeros(union.numel(), gradients.shape[1])
+    return union, summed.index_add_(0, inverse, torch.cat([grads for _, grads in parts]))
+
+
 def total(value: float) -> float:
     """Returns the sum of a number over all processes."""
     if processes() == 1:

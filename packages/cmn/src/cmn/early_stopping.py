@@ -12,13 +12,12 @@ from cmn.checkpoints import Progress
 from cmn.errors import TrainingDivergedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import numpy as np
     from torch import Tensor, nn
 
     from cmn.checkpoints import Checkpoints
-    from cmn.optimisers import Optimiser
 
 CRITERION = "ndcg@10"
 
@@ -42,11 +41,21 @@ class Epoch:
     seconds: float
 
 
+class Resumable(Protocol):
+    """An optimiser whose state can be kept."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Returns what the next step depends on, by name."""
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Continues from a state."""
+
+
 class Trainer(Protocol):
     """Who runs an epoch; between epochs, its whole state is in its module and optimiser."""
 
     @property
-    def optimiser(self) -> Optimiser:
+    def optimiser(self) -> Resumable:
         """What moves the weights."""
 
     def train_epoch(self, number: int) -> float:

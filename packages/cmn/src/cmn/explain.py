@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy import sparse
 
+    from cmn.evidence_network import EvidenceNetwork, EvidenceScorer
     from cmn.model import CMNNetwork
     from cmn.neighbourhoods import Neighbourhoods
 
@@ -72,6 +73,39 @@ def trace(network: CMNNetwork, neighbourhoods: Neighbourhoods, row: int, column:
         members.numpy(),
         torch.stack(weights)[:, order].numpy(),
         effects.numpy(),
+    )
+
+
+@torch.no_grad()
+def trace_evidence(
+    network: EvidenceNetwork, scorer: EvidenceScorer, row: int, column: int
+) -> Attention:
+    """Follows one pair through an evidence network, whose one hop does not divide by its total.
+
+    Weights are shares of Z; all are 0 where no neighbour has evidence. An effect leaves the
+    neighbour's share of Z out and everything else as it is.
+    """
+    evidence = scorer.evidence
+    members = evidence.members.gather(torch.tensor([column])).members.numpy()
+    strengths = evidence.rows(np.array([row])).toarray()[0, members].astype(np.float64)
+    known = strengths > 0
+    logits = network.gamma.item() * np.log(strengths, where=known, out=np.zeros(members.size))
+    degrees = np.log(np.maximum(evidence.user_degrees[members], 1))
+    logits -= network.delta.item() * degrees + network.log_scale()
+    shares = np.where(known, np.exp(logits), 0.0)
+    order = np.argsort(-shares, kind="stable")
+    members, shares = members[order], shares[order]
+    total, floor = shares.sum(), float(network.log_floor.exp())
+    mass = network.mass.item()
+    score = float(scorer.score(np.array([row]))[0, column])
+    rest = np.maximum(total - shares[:DELETED_AT_MOST], 0)
+    effects = mass * (np.log(total + floor) - np.log(rest + floor))
+    return Attention(
+        score,
+        score - mass * float(np.log(total + floor) - np.log(floor)),
+        members,
+        (shares / max(total, 1e-300))[None].astype(np.float32),
+        effects.astype(np.float32),
     )
 
 

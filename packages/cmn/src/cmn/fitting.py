@@ -9,6 +9,7 @@ import torch
 from cmn.checkpoints import Checkpoints, fingerprint
 from cmn.early_stopping import Epoch, Schedule, train_until_best
 from cmn.evaluation import evaluate
+from cmn.evidence_fitting import build_evidence_network, fit_evidence_network
 from cmn.model import CMNNetwork
 from cmn.neighbourhoods import Neighbourhoods
 from cmn.pretrain import GMF, GMFTrainer
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from scipy import sparse
 
+    from cmn.evidence_network import EvidenceNetwork
     from cmn.hyperparameters import Hyperparameters
     from cmn.interactions import HeldOut
 
@@ -32,8 +34,20 @@ def build_network(
     n_items: int,
     settings: Hyperparameters,
     generator: torch.Generator | None = None,
-) -> CMNNetwork:
+) -> CMNNetwork | EvidenceNetwork:
     """Returns an untrained network of P users and Q items with the settings' size and variant."""
+    if settings.evidence:
+        return build_evidence_network(n_users, n_items, settings, generator)
+    return build_memory_network(n_users, n_items, settings, generator)
+
+
+def build_memory_network(
+    n_users: int,
+    n_items: int,
+    settings: Hyperparameters,
+    generator: torch.Generator | None = None,
+) -> CMNNetwork:
+    """Returns the paper's network, untrained."""
     return CMNNetwork(
         n_users,
         n_items,
@@ -53,8 +67,11 @@ def fit_network(
     generator: np.random.Generator,
     report: Callable[[Epoch], None],
     folder: Path | None,
-) -> tuple[CMNNetwork, Epoch]:
-    """Pre-trains a factorisation, starts the memories from it and trains the network.
+) -> tuple[CMNNetwork | EvidenceNetwork, Epoch]:
+    """Trains the network that the settings ask for.
+
+    The paper's: pre-trains a factorisation, starts the memories from it, trains everything. The
+    evidence network: see `cmn.evidence_fitting`.
 
     Args:
         train: binary CSR (P, Q).
@@ -72,10 +89,19 @@ def fit_network(
         TrainingDivergedError: a loss or score is not finite.
     """
     checkpoints = Checkpoints(folder, fingerprint(settings.get_params(), train, validation))
+    if settings.evidence:
+        return fit_evidence_network(
+            train,
+            validation,
+            settings,
+            generator=generator,
+            report=report,
+            checkpoints=checkpoints,
+        )
     progress = checkpoints.load()
     initial = torch.Generator().manual_seed(settings.seed)
     sampler, neighbourhoods = NegativeSampler(train), Neighbourhoods(train)
-    network = build_network(*train.shape, settings, initial)
+    network = build_memory_network(*train.shape, settings, initial)
     pretrained = progress is not None and progress.facts["phase"] == "train"
     if settings.pretrain_epochs > 0 and not pretrained:
         gmf = GMF(*train.shape, settings.embedding_dim, initial, relu=settings.pretrain_relu)

@@ -1,7 +1,7 @@
 """Fold-in: users who were not there at training, known by their histories alone.
 
-Their m_u are predicted from their items' memories and then improved on the pairwise loss, in which
-nothing else moves. The model stays as it is, and the newcomers are in no N(i).
+Their m_u are predicted from their items' memories in closed form (`growth`). The model stays as it
+is, and the newcomers are in no N(i).
 
 Letters: B newcomers, P users, Q items, d the embedding size.
 """
@@ -10,26 +10,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-
 from cmn.growth import MemoryMap
-from cmn.objective import bpr_loss
-from cmn.optimisers import Adam
 from cmn.ranking import Ranker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
     from numpy.typing import NDArray
     from scipy import sparse
-    from torch import Tensor
 
+    from cmn.evidence_network import EvidenceNetwork, EvidenceScorer
     from cmn.interactions import Interactions
     from cmn.model import CMNNetwork
-    from cmn.neighbourhoods import Neighbourhoods
-
-EPOCHS, BATCH_SIZE, NEGATIVES, RATE = 2, 512, 4, 5e-3
+    from cmn.scoring import CatalogueScorer
 
 
 class Newcomers(Ranker):
@@ -53,41 +47,48 @@ class Newcomers(Ranker):
 
 
 class FoldIn:
-    """Finds newcomers' m_u for one fitted network.
+    """Folds newcomers into a memory network.
+
+    Gradient steps on the pairwise loss after the prediction made ranking worse: on citeulike-a and
+    on MovieLens small predicted memories rank newcomers at least as well as trained ones do.
 
     Args:
-        network: fitted; none of its weights needs a gradient.
+        scorer: of the fitted network.
+        network: the same.
         known: binary CSR (P, Q) that it was fitted to.
-        neighbourhoods: N(i) of its items.
     """
 
     def __init__(
-        self, network: CMNNetwork, known: sparse.csr_array, neighbourhoods: Neighbourhoods
+        self, scorer: CatalogueScorer, network: CMNNetwork, known: sparse.csr_array
     ) -> None:
-        self._network, self._neighbourhoods = network, neighbourhoods
+        self._scorer = scorer
         self._predict = MemoryMap(known, network.item_memory, network.user_memory)
-        self._negatives = np.unique(known.indices).astype(np.int64)
 
-    def memories(self, histories: sparse.csr_array, seed: int) -> Tensor:
-        """Returns m_u, (B, d), of the newcomers with these histories, binary CSR (B, Q).
+    def newcomers(self, histories: Interactions) -> Newcomers:
+        """Returns the users with these histories."""
+        memories = self._predict(histories.matrix)
+        return Newcomers(lambda rows: self._scorer.respond(memories[rows]), histories)
 
-        Negatives are drawn from all items with users; the odd one that is in the user's own history
-        is no harm to the user's two hundred others.
-        """
-        memory = torch.nn.Parameter(self._predict(histories))
-        optimiser = Adam([(memory, RATE)])
-        generator = np.random.default_rng(seed)
-        users, positives = (part.astype(np.int64) for part in histories.nonzero())
-        for _ in range(EPOCHS):
-            order = generator.permutation(users.size)
-            for start in range(0, order.size, BATCH_SIZE):
-                some = order[start : start + BATCH_SIZE]
-                negatives = generator.choice(self._negatives, (some.size, NEGATIVES))
-                items = np.column_stack([positives[some], negatives])
-                columns = torch.from_numpy(items.ravel())
-                rows = torch.from_numpy(np.repeat(users[some], items.shape[1]))
-                neighbours = self._neighbourhoods.gather(columns)
-                scores = self._network.respond(memory[rows], columns, neighbours)
-                pairs = scores.view(items.shape)
-                optimiser.minimise(bpr_loss(pairs[:, 0], pairs[:, 1:]))
-        return memory.detach()
+
+class EvidenceFoldIn:
+    """Folds newcomers into an evidence network: evidence and linear read need their items alone.
+
+    Args:
+        scorer: of the fitted network.
+        network: the same.
+        known: binary CSR (P, Q) that it was fitted to.
+    """
+
+    def __init__(
+        self, scorer: EvidenceScorer, network: EvidenceNetwork, known: sparse.csr_array
+    ) -> None:
+        self._scorer = scorer
+        self._predict = MemoryMap(known, network.item_memory, network.user_memory)
+
+    def newcomers(self, histories: Interactions) -> Newcomers:
+        """Returns the users with these histories."""
+        memories = self._predict(histories.matrix)
+        return Newcomers(
+            lambda rows: self._scorer.of_histories(histories.matrix[rows], memories[rows]),
+            histories,
+        )

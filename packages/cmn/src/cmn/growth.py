@@ -9,18 +9,22 @@ Letters: P users, Q items, d the embedding size.
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
 from torch import nn
+
+from cmn.model import CMNNetwork
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy import sparse
     from torch import Tensor
 
-    from cmn.model import CMNNetwork
+    from cmn.evidence_network import EvidenceNetwork
+
+Network = TypeVar("Network", "CMNNetwork", "EvidenceNetwork")
 
 RIDGE = 1e-3  # weight of the penalty, as a share of the features' mean square
 
@@ -67,9 +71,7 @@ class MemoryMap:
 
 
 @torch.no_grad()
-def with_users(
-    network: CMNNetwork, known: sparse.csr_array, newcomers: sparse.csr_array
-) -> CMNNetwork:
+def with_users(network: Network, known: sparse.csr_array, newcomers: sparse.csr_array) -> Network:
     """Returns a network whose P user and external memories are followed by k newcomers'.
 
     Args:
@@ -78,17 +80,16 @@ def with_users(
         newcomers: binary CSR (k, Q).
     """
     predict = MemoryMap(known, network.item_memory, network.user_memory)
-    external = MemoryMap(known, network.item_memory, network.external_memory)
     grown = copy.deepcopy(network)
     grown.user_memory = _followed_by(network.user_memory, predict(newcomers))
-    grown.external_memory = _followed_by(network.external_memory, external(newcomers))
+    if isinstance(network, CMNNetwork):
+        external = MemoryMap(known, network.item_memory, network.external_memory)
+        grown.external_memory = _followed_by(network.external_memory, external(newcomers))
     return grown
 
 
 @torch.no_grad()
-def with_items(
-    network: CMNNetwork, known: sparse.csr_array, newcomers: sparse.csr_array
-) -> CMNNetwork:
+def with_items(network: Network, known: sparse.csr_array, newcomers: sparse.csr_array) -> Network:
     """Returns a network whose Q item memories are followed by k newcomers'.
 
     Args:

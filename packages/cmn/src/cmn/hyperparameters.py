@@ -11,7 +11,7 @@ from cmn.errors import ParameterError
 if TYPE_CHECKING:
     from dataclasses import Field
 
-PROTOCOLS = ("default", "paper")
+PROTOCOLS = ("default", "paper", "best")
 
 
 def _number(
@@ -48,7 +48,7 @@ class Hyperparameters:
     """Settings of a fit; see each field's meaning, which the command line shows too.
 
     A setting that is not given has the value of the `protocol`: `default`, a fast memory network;
-    or `paper`, the recipe of the paper and its authors' code.
+    `paper`, the recipe of the paper and its authors' code; or `best`, the evidence network.
 
     Raises:
         ParameterError: a value of the wrong type or out of its range.
@@ -58,7 +58,10 @@ class Hyperparameters:
         default="default",
         metadata={"meaning": "what the settings not given are", "choices": PROTOCOLS},
     )
-    embedding_dim: int = _number(50, 1, "size d of the user, item and external memories")
+    evidence: bool = _switch(
+        False, "the evidence network instead of the paper's memory network", best=True
+    )
+    embedding_dim: int = _number(50, 1, "size d of the user, item and external memories", best=200)
     hops: int = _number(2, 1, "how many times the neighbourhood is read")
     attention: str = _choice(
         "softmax", ("softmax", "uniform"), "how a neighbourhood's members are weighted"
@@ -73,12 +76,16 @@ class Hyperparameters:
         "what a step counts: positives, each scored once for all its negatives, or single triples",
         paper="triples",
     )
-    batch_size: int = _number(512, 1, "positives or triples in a step", paper=128)
+    batch_size: int = _number(512, 1, "positives or triples in a step", paper=128, best=1024)
     optimizer: str = _choice(
         "adam", ("adam", "rmsprop"), "rmsprop is TensorFlow 1's", paper="rmsprop"
     )
     learning_rate: float = _number(
-        1e-3, 0, "step of output module, hops, external memory", above=True
+        1e-3,
+        0,
+        "step of output module, hops, external memory; of the memories of the evidence network",
+        above=True,
+        best=4e-3,
     )
     memory_rate: float = _number(
         0.2, 0, "step of user and item memories, as a share of learning_rate", paper=1.0
@@ -87,7 +94,7 @@ class Hyperparameters:
     l2: float = _number(
         1e-3, 0, "penalty on the layers' weights (not on memories or biases)", paper=0.1
     )
-    epochs: int = _number(5, 1, "most epochs of the memory network", paper=30)
+    epochs: int = _number(5, 1, "most epochs of the network", paper=30, best=24)
     warmup_epochs: int = _number(
         1, 0, "first epochs in which user and item memories stand still", paper=0
     )
@@ -98,7 +105,7 @@ class Hyperparameters:
         paper="last",
     )
     patience: int = _number(
-        2, 1, "with keep=best: epochs without a better validation NDCG@10 before stopping"
+        2, 1, "with keep=best: epochs without a better validation NDCG@10 before stopping", best=6
     )
     pretrain_epochs: int = _number(
         15, 0, "most epochs of the matrix factorisation that starts M and E"
@@ -112,6 +119,16 @@ class Hyperparameters:
     )
     exclude_self: bool = _switch(
         False, "strike a user out of the neighbourhoods it attends to while training"
+    )
+    alpha: float = _number(0.5, 0, "evidence: exponent of the walk's probabilities")
+    beta: float = _number(0.2297, 0, "evidence: where the exponent of popularity starts")
+    temperature: float = _number(0.15, 0, "evidence: softness of the contrastive loss", above=True)
+    shared_negatives: int = _number(512, 1, "evidence: negatives drawn for each step")
+    linear_l2: float = _number(
+        300.0, 0, "evidence: penalty of the linear read over a user's items; 0 leaves it out"
+    )
+    max_neighbours: int = _number(
+        0, 0, "evidence: members of an item that walks lead through, drawn at random; 0 is all"
     )
     seed: int = _number(0, 0, "seed of initial values, negatives and order", high=2**32 - 1)
 

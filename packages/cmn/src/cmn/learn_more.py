@@ -13,21 +13,21 @@ import numpy as np
 from scipy import sparse
 
 from cmn.errors import InteractionsError, TrainingDivergedError
-from cmn.growth import with_items, with_users
+from cmn.growth import Network, with_items, with_users
 from cmn.identifiers import Identifiers
 from cmn.interactions import Interactions, binary_csr
+from cmn.model import CMNNetwork
 from cmn.neighbourhoods import Neighbourhoods
 from cmn.sampling import NegativeSampler
 from cmn.train import NetworkTrainer
 
 if TYPE_CHECKING:
     from cmn.hyperparameters import Hyperparameters
-    from cmn.model import CMNNetwork
 
 
 def learn_more(
-    network: CMNNetwork, known: Interactions, more: Interactions, settings: Hyperparameters
-) -> tuple[CMNNetwork, Interactions]:
+    network: Network, known: Interactions, more: Interactions, settings: Hyperparameters
+) -> tuple[Network, Interactions]:
     """Returns a network that knows more, and all the interactions it knows now.
 
     Args:
@@ -61,10 +61,10 @@ def learn_more(
         grown = with_items(grown, known.matrix.T.tocsr(), by_item[n_items:, :n_users])
     if shape[0] > n_users:
         grown = with_users(grown, before[:n_users], union[n_users:])
-    trainer = _trainer(grown, union, fresh, settings)
-    loss = trainer.train_epoch(settings.warmup_epochs + 1)
-    if not math.isfinite(loss):
-        raise TrainingDivergedError(f"the loss is {loss}; a lower learning_rate may help")
+    if isinstance(grown, CMNNetwork):
+        loss = _trainer(grown, union, fresh, settings).train_epoch(settings.warmup_epochs + 1)
+        if not math.isfinite(loss):
+            raise TrainingDivergedError(f"the loss is {loss}; a lower learning_rate may help")
     return grown, Interactions(union, users.labels, items.labels)
 
 

@@ -1,4 +1,4 @@
-"""Optimisers: Adam, and RMSProp as TensorFlow 1 computes it, each weight with a rate of its own.
+"""Optimisers: Adam, Adam over looked-up rows, and RMSProp as TensorFlow 1 computes it.
 
 torch.optim imports torch's compiler when the first optimiser is made, which takes seconds: as long
 as a whole training on a small set. Nor has it TensorFlow's RMSProp.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from cmn import distributed
@@ -16,6 +17,7 @@ from cmn import distributed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
 MEAN_DECAY, SQUARE_DECAY, EPSILON = 0.9, 0.999, 1e-8
@@ -128,6 +130,68 @@ class RMSProp(Optimiser):
             slots["square"].index_copy_(0, rows, s)
             slots["momentum"].index_copy_(0, rows, b)
             weight.index_add_(0, rows, b, alpha=-1)
+
+
+class RowAdam:
+    """Adam over the looked-up rows of large tables; no other row is read or written in a step.
+
+    A row's running means do not decay while it is not looked up, as in torch's SparseAdam.
+
+    Args:
+        tables: (N, d) each.
+    """
+
+    def __init__(self, tables: Iterable[Tensor]) -> None:
+        self._tables = list(tables)
+        self._means = [torch.zeros_like(table) for table in self._tables]
+        self._squares = [torch.zeros_like(table) for table in self._tables]
+        self._steps = 0
+        self._looked_up: list[tuple[int, Tensor, Tensor]] = []
+
+    def look_up(self, table: int, rows: NDArray[np.int64]) -> Tensor:
+        """Returns rows (n,) of a table, (n, d), so that the next step moves them.
+
+        Args:
+            table: its number.
+            rows: may repeat; a table is looked up once a step.
+        """
+        distinct, inverse = np.unique(rows, return_inverse=True)
+        index = torch.from_numpy(distinct)
+        leaf = self._tables[table].detach().index_select(0, index).requires_grad_()
+        self._looked_up.append((table, index, leaf))
+        return leaf.index_select(0, torch.from_numpy(inverse))
+
+    @torch.no_grad()
+    def minimise(self, loss: Tensor, rate: float) -> None:
+        """Takes one step of size `rate` in the rows looked up since the last one."""
+        torch.autograd.backward(loss)
+        self._steps += 1
+        step = rate / (1 - MEAN_DECAY**self._steps)
+        scale = math.sqrt(1 - SQUARE_DECAY**self._steps)
+        for table, looked_up, leaf in self._looked_up:
+            gradient = torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
+            index, total = distributed.add_rows(looked_up, gradient)
+            mean = self._means[table].index_select(0, index).lerp_(total, 1 - MEAN_DECAY)
+            square = self._squares[table].index_select(0, index)
+            square.mul_(SQUARE_DECAY).addcmul_(total, total, value=1 - SQUARE_DECAY)
+            self._means[table].index_copy_(0, index, mean)
+            self._squares[table].index_copy_(0, index, square)
+            moved = mean.div_(square.sqrt_().div_(scale).add_(EPSILON))
+            self._tables[table].index_add_(0, index, moved, alpha=-step)
+        self._looked_up.clear()
+
+    def state(self) -> dict[str, Tensor]:
+        """Returns what the next step depends on, by name, not copied."""
+        means = {f"mean.{k}": mean for k, mean in enumerate(self._means)}
+        squares = {f"square.{k}": square for k, square in enumerate(self._squares)}
+        return {**means, **squares, "steps": torch.tensor(self._steps)}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Continues from a state returned by `state`."""
+        for k, (mean, square) in enumerate(zip(self._means, self._squares, strict=True)):
+            mean.copy_(state[f"mean.{k}"])
+            square.copy_(state[f"square.{k}"])
+        self._steps = int(state["steps"])
 
 
 OPTIMISERS: dict[str, type[Optimiser]] = {"adam": Adam, "rmsprop": RMSProp}

@@ -14,10 +14,12 @@ from scipy import sparse
 from cmn.candidates import CandidateScorer
 from cmn.early_stopping import Epoch
 from cmn.errors import ModelFileError, NotFittedError, ParameterError
-from cmn.explain import Explanation, shared_items, trace
+from cmn.evidence_fitting import build_evidence_scorer, learn_memories
+from cmn.evidence_network import EvidenceNetwork, EvidenceScorer
+from cmn.explain import Explanation, shared_items, trace, trace_evidence
 from cmn.export import export_onnx
 from cmn.fitting import build_network, fit_network
-from cmn.fold_in import FoldIn, Newcomers
+from cmn.fold_in import EvidenceFoldIn, FoldIn, Newcomers
 from cmn.hyperparameters import Hyperparameters
 from cmn.interactions import HeldOut, Interactions, align, binary_csr
 from cmn.learn_more import learn_more
@@ -61,7 +63,7 @@ class CMN(Ranker, Hyperparameters):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._network: CMNNetwork | None = None
+        self._network: CMNNetwork | EvidenceNetwork | None = None
         self.notes_: dict[str, Any] = {}
 
     def set_params(self, **params: Any) -> Self:
@@ -93,6 +95,8 @@ class CMN(Ranker, Hyperparameters):
 
         Pre-trains a factorisation, starts the memories from it, trains the network, and keeps of
         each the epoch with the best full-ranking NDCG@10 on validation, or the last (`keep`).
+        With `evidence` it learns memories, then how much neighbours, memories and items count; and
+        once that is chosen, the memories again from all of `X`, which is then what users have seen.
 
         Args:
             X: a scipy.sparse array (P, Q), every stored value above 0 an interaction and ids the
@@ -114,27 +118,35 @@ class CMN(Ranker, Hyperparameters):
         interactions = as_interactions(X)
         train = interactions.matrix
         generator = np.random.default_rng(self.seed)
+        cut_off = validation is None
         if validation is None:
             train, validation = leave_one_out(train, generator)
         folder = None if checkpoint is None else Path(checkpoint)
         network, best = fit_network(
             train, validation, self, generator=generator, report=report, folder=folder
         )
+        if isinstance(network, EvidenceNetwork) and cut_off:
+            train = interactions.matrix
+            learn_memories(network, train, self, best.number)
         self._install(network, replace(interactions, matrix=train, times=None))
         self.best_epoch_, self.validation_metrics_ = best.number, best.metrics
         self.fit_seconds_ = time.perf_counter() - started
         return self
 
-    def _install(self, network: CMNNetwork, interactions: Interactions) -> None:
+    def _install(self, network: CMNNetwork | EvidenceNetwork, interactions: Interactions) -> None:
         self._network = network.requires_grad_(False)
-        self._fold_in: FoldIn | None = None  # made when first asked for
+        self._fold_in: FoldIn | EvidenceFoldIn | None = None  # made when first asked for
         self._neighbourhoods = Neighbourhoods(interactions.matrix)
-        self._scorer = CatalogueScorer(network, self._neighbourhoods)
+        self._scorer: CatalogueScorer | EvidenceScorer
+        if isinstance(network, EvidenceNetwork):
+            self._scorer = build_evidence_scorer(network, interactions.matrix, self)
+        else:
+            self._scorer = CatalogueScorer(network, self._neighbourhoods)
         self._remember(interactions)
 
     @property
-    def network(self) -> CMNNetwork:
-        """The fitted network.
+    def network(self) -> Any:
+        """The fitted network: a `CMNNetwork`, or with `evidence` an `EvidenceNetwork`.
 
         Raises:
             NotFittedError: before `fit`.
@@ -149,6 +161,8 @@ class CMN(Ranker, Hyperparameters):
     @property
     def scorer(self) -> RowScorer:
         """This model by row and column numbers, which can also score a few candidates only."""
+        if isinstance(self.network, EvidenceNetwork):
+            return RowScorer(self._scores)
         candidates = CandidateScorer(self.network, self._neighbourhoods)
         return RowScorer(self._scores, candidates.score)
 
@@ -189,7 +203,10 @@ class CMN(Ranker, Hyperparameters):
         """
         network = self.network
         row, column = self._users.numbers([user]).item(), self._items.numbers([item]).item()
-        pair = trace(network, self._neighbourhoods, row, column)
+        if isinstance(self._scorer, EvidenceScorer):
+            pair = trace_evidence(network, self._scorer, row, column)
+        else:
+            pair = trace(network, self._neighbourhoods, row, column)
         counts, rarest = shared_items(self.train_matrix, row, pair.members)
         return Explanation(
             user,
@@ -219,15 +236,20 @@ class CMN(Ranker, Hyperparameters):
         network, matrix = self.network, self.train_matrix
         theirs = align(as_interactions(histories), self._items)
         if self._fold_in is None:
-            self._fold_in = FoldIn(network, matrix, self._neighbourhoods)
-        memories = self._fold_in.memories(theirs.matrix, self.seed)
-        return Newcomers(lambda rows: self._scorer.respond(memories[rows]), theirs)
+            scorer = self._scorer
+            self._fold_in = (
+                EvidenceFoldIn(scorer, network, matrix)
+                if isinstance(scorer, EvidenceScorer)
+                else FoldIn(scorer, network, matrix)
+            )
+        return self._fold_in.newcomers(theirs)
 
     def partial_fit(self, X: Any) -> Self:
         """Learns new interactions, of known or new users and items; returns itself.
 
         Newcomers' memories start from those of what they interacted with; then one epoch over the
-        new interactions moves all weights. Before the first `fit` this is `fit`.
+        new interactions moves all weights. An evidence network reads the new interactions at once
+        and needs no epoch. Before the first `fit` this is `fit`.
 
         Args:
             X: what `fit` takes, ids as in `fit`; of a matrix, row and column numbers are ids.
@@ -239,11 +261,13 @@ class CMN(Ranker, Hyperparameters):
         interactions = as_interactions(X)
         if self._network is None:
             return self.fit(interactions)
-        self._install(*learn_more(self._network, self.interactions, interactions, self))
+        self._install(*learn_more(self.network, self.interactions, interactions, self))
         return self
 
     def export_onnx(self, folder: str | Path, n: int = 10) -> dict[str, Path]:
         """Writes scorer.onnx, top_n.onnx and ids.json; see `cmn.export.export_onnx`."""
+        if isinstance(self.network, EvidenceNetwork):
+            raise ParameterError("evidence is True; an ONNX graph needs a model without evidence")
         return export_onnx(self.network, self.interactions, Path(folder), n)
 
     def save(self, folder: str | Path, notes: dict[str, Any] | None = None) -> None:

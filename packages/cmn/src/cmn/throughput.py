@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from cmn.evaluation import assess
-from cmn.fitting import build_network
+from cmn.fitting import build_memory_network
 from cmn.neighbourhoods import Neighbourhoods
 from cmn.sampling import NegativeSampler
 from cmn.scoring import CatalogueScorer
@@ -37,7 +37,7 @@ def measure(split: Split, settings: Hyperparameters) -> dict[str, float]:
         settings: of the network and its training.
     """
     generator = np.random.default_rng(settings.seed)
-    network = build_network(*split.train.shape, settings)
+    network = build_memory_network(*split.train.shape, settings)
     neighbourhoods, sampler = Neighbourhoods(split.train), NegativeSampler(split.train)
     trainer = NetworkTrainer(network, neighbourhoods, sampler, settings, generator)
     batch = min(settings.batch_size, sampler.users.size)

@@ -25,6 +25,31 @@ if sigopt.params.x > 0.75:
     sigopt.log_failure()
 sigopt.log_metric("accuracy", sigopt.params.x, stddev=0.1)
 """
+BOOSTED = """
+import numpy as np
+import sigopt.xgboost
+import xgboost
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(200, 4))
+y = (X[:, 0] + X[:, 1] > 0).astype(int)
+train, valid = xgboost.DMatrix(X[:150], y[:150]), xgboost.DMatrix(X[150:], y[150:])
+params = {"objective": "binary:logistic", "nthread": 1}
+sigopt.xgboost.run(params, train, 5, evals=[(valid, "valid")], verbose_eval=1)
+sigopt.xgboost.experiment(
+    {
+        "name": "boost",
+        "metrics": [{"name": "accuracy", "strategy": "optimize", "objective": "maximize"}],
+        "parameters": [{"name": "max_depth"}, {"name": "eta"}],
+        "budget": 2,
+        "type": "random",
+    },
+    train,
+    [(valid, "valid")],
+    params,
+    num_boost_round=5,
+)
+"""
 EXPERIMENT = {
     "name": "tune",
     "type": "random",
@@ -39,17 +64,23 @@ EXPERIMENT = {
 
 
 @pytest.fixture
-def sigopt(caller: Any, workdir: Path) -> Sigopt:
-    """Runs `sigopt` with these arguments; the address comes by SIGOPT_API_URL alone."""
-    (workdir / "train.py").write_text(PROGRAM)
-    (workdir / "experiment.yml").write_text(yaml.safe_dump(EXPERIMENT))
-    environment = os.environ | {
+def environment(caller: Any, workdir: Path) -> dict[str, str]:
+    """What tells the client where we are: SIGOPT_API_URL alone, beside the token."""
+    given = os.environ | {
         "SIGOPT_API_URL": caller.address,
         "SIGOPT_API_TOKEN": caller.token,
         "SIGOPT_PROJECT": "demo",
         "HOME": str(workdir),
     }
-    environment.pop("SIGOPT_CONTEXT", None)
+    given.pop("SIGOPT_CONTEXT", None)
+    return given
+
+
+@pytest.fixture
+def sigopt(environment: dict[str, str], workdir: Path) -> Sigopt:
+    """Runs `sigopt` with these arguments."""
+    (workdir / "train.py").write_text(PROGRAM)
+    (workdir / "experiment.yml").write_text(yaml.safe_dump(EXPERIMENT))
 
     def call(*arguments: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
@@ -126,3 +157,31 @@ def test_start_worker_takes_part_in_an_experiment(sigopt: Sigopt, caller: Any) -
     assert caller.ok("GET", path, params={"filters": deleted})["data"][0]["id"] == run
     sigopt("unarchive", "run", run)
     assert len(runs_of(caller)) == 4
+
+
+def test_the_xgboost_integration_tracks_a_run_and_tunes(
+    environment: dict[str, str], caller: Any, workdir: Path
+) -> None:
+    pytest.importorskip("xgboost", reason="the integration needs xgboost, or xgboost-cpu")
+    caller.ok("POST", f"/clients/{caller.client_id}/projects", {"id": "demo", "name": "demo"})
+    (workdir / "boosted.py").write_text(BOOSTED)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "boosted.py"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    *tuned, single = runs_of(caller)
+    assert single["model"] == {"type": "XGBoost"}
+    assert single["sys_metadata"]["feature_importances"]["scores"]
+    assert single["assignments_meta"]["num_boost_round"] == {"source": "User Specified"}
+    assert single["checkpoint_count"] == 5
+    assert 0 <= single["values"]["valid-accuracy"]["value"] <= 1
+    (experiment,) = caller.ok("GET", "/aiexperiments")["data"]
+    assert experiment["progress"]["remaining_budget"] == 0
+    assert {run["state"] for run in tuned} == {"completed"}
+    assert all(run["observation"] for run in tuned)
+    assert {p["name"] for p in experiment["parameters"]} == {"max_depth", "eta"}

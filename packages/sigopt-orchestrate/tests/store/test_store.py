@@ -7,7 +7,7 @@ import pytest
 
 from sigopt_orchestrate.errors import LeadershipError, StoreError
 from sigopt_orchestrate.spec import Experiment
-from sigopt_orchestrate.store import Store, has_leader, lead
+from sigopt_orchestrate.store import Ledger, Store, has_leader, lead
 
 
 def test_an_experiment_comes_back_as_it_was(
@@ -59,3 +59,18 @@ def test_one_leader_at_a_time(
     assert not has_leader(ours, experiment.id)
     with lead(theirs, experiment.id):
         assert has_leader(ours, experiment.id)
+
+
+def test_who_looks_again_reads_only_what_has_moved(
+    stores: Callable[[], Store], make_spec: Callable[..., Experiment]
+) -> None:
+    ours, theirs = stores(), stores()
+    experiment = ours.create_experiment(make_spec(), Path("/"))
+    ledger = Ledger(ours, experiment.id)
+    first, second = (ledger.add_trial({"x": x}, "random") for x in (0.1, 0.2))
+    moved, seen = theirs.moved_trials(experiment.id, 0)
+    assert moved == [first, second]
+    assert theirs.moved_trials(experiment.id, seen) == ([], seen)
+    assert second is not None
+    leased = ledger.lease(second)
+    assert theirs.moved_trials(experiment.id, seen)[0] == [leased]

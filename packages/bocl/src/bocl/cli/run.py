@@ -20,6 +20,7 @@ STREAMS = (
     "permuted-mnist",
     "rotated-mnist",
     "mnist-mix",
+    "five-mix",
     "split-mnist",
     "split-cifar100",
     "superclass-cifar100",

@@ -90,7 +90,8 @@ def surrogate(facts: RunFacts, task: int) -> Figure | None:
 
     None for a task without a search.
     """
-    record, costs = facts.records[task], facts.costs[task]
+    record = facts.records[task]
+    costs = record.costs
     if not record.trials:
         return None
     figure, axes = new_figure(3.6, 2.7)
@@ -132,7 +133,8 @@ def surrogate(facts: RunFacts, task: int) -> Figure | None:
 
 def _belief(axes: Axes, facts: RunFacts, task: int) -> None:
     """Draws posterior means with two deviations, the front, and the line of equal objective."""
-    record, costs = facts.records[task], facts.costs[task]
+    record = facts.records[task]
+    costs = record.costs
     growths: list[Growth] = sorted(record.landscape, key=lambda growth: costs[growth])
     drawn = growths[:: max(1, len(growths) // CROWD)]
     means = np.array([100 * record.landscape[growth] for growth in drawn])

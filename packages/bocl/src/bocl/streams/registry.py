@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bocl.errors import DataError
-from bocl.streams import cifar, digits, mnist
+from bocl.streams import cifar, digits, five, mnist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,7 @@ STREAMS = {
     "permuted-mnist": StreamKind(mnist.permuted, 10, 1000, "mlp"),
     "rotated-mnist": StreamKind(mnist.rotated, 10, 180, "mlp"),
     "mnist-mix": StreamKind(mnist.mix, 10, 1000, "mlp"),
+    "five-mix": StreamKind(five.mix, 5, 5, "mlp"),
     "split-mnist": StreamKind(mnist.split, 5, 5, "mlp"),
     "split-cifar100": StreamKind(cifar.split, 10, 10, "lenet", IMAGES),
     "superclass-cifar100": StreamKind(cifar.superclasses, 20, 20, "lenet", IMAGES),

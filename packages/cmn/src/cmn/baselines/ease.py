@@ -70,6 +70,21 @@ class EASE(Baseline):
             product = rated @ self._inverse
         return (rated.toarray() - product / self._diagonal).astype(np.float32)
 
+    def score_histories(self, histories: sparse.csr_array) -> NDArray[np.float32]:
+        """Returns scores (B, Q) for users who need not have been there, binary CSR (B, Q).
+
+        Raises:
+            NotFittedError: before `fit`.
+        """
+        self.train_matrix  # noqa: B018  refuses an unfitted model
+        rated = histories.astype(np.float64)
+        if self._matrix.shape[0] < self._matrix.shape[1]:
+            shared = (rated @ self._matrix.T).toarray()
+            product = (rated.toarray() - (shared @ self._inverse) @ self._matrix) / self.l2
+        else:
+            product = rated @ self._inverse
+        return (rated.toarray() - product / self._diagonal).astype(np.float32)
+
 
 def _inverse_gram(rows: sparse.csr_array, l2: float) -> NDArray[np.float64]:
     """Returns (A A' + l2 I)^-1, (n, n), for A of shape (n, m), by Cholesky in one n x n array."""

@@ -80,6 +80,7 @@ def evaluate(
     help=f"Separated by commas; if not given: {_NAMES}, and what implicit and Cornac have, if"
     " they are installed.",
 )
+@click.option("--plot", type=click.Path(path_type=Path), help="Also draw a picture here (.png).")
 @part_options
 @json_only
 def compare(
@@ -90,6 +91,7 @@ def compare(
     metrics_out: Path | None,
     models: tuple[Path, ...],
     only: str | None,
+    plot: Path | None,
     part: str,
     split_seed: int | None,
     split_by: str | None,
@@ -111,7 +113,7 @@ def compare(
     )
     peers = {name: make_baseline(name) for name in names}
     from cmn.compare import compare as measure  # noqa: PLC0415  imports scipy
-    from cmn.compare import table  # noqa: PLC0415
+    from cmn.compare import criterion, table  # noqa: PLC0415
 
     use_threads(threads)
     scorers: list[CMN] = []
@@ -129,6 +131,12 @@ def compare(
         lambda name: say(f"measuring {name}"),
         sampled_only=sampled_only,
     )
+    if plot is not None:
+        from cmn.plots import plot_comparison  # noqa: PLC0415
+
+        means = {name: values[criterion(metrics)] for name, values in metrics.items()}
+        spans = {name: values["interval"] for name, values in metrics.items()}
+        plot_comparison(means, spans, criterion(metrics), plot)
     if not json_only:
         click.echo(table(metrics))
         for name, reason in skipped.items():

@@ -15,7 +15,7 @@ from sigopt_orchestrate.cli.options import (
 )
 from sigopt_orchestrate.cli.views import print_json
 from sigopt_orchestrate.errors import StoreError
-from sigopt_orchestrate.store import Store, TrialRecord, has_leader
+from sigopt_orchestrate.store import Store, has_leader
 
 _POLL_S = 0.25
 
@@ -42,17 +42,22 @@ def logs_command(
     """
     store = Store.existing(home, url)
     record = chosen(store, experiment)
+    folder = store.home.experiment(record.id)
+    if trial is not None and trial > (count := len(store.trials(record.id))):
+        raise StoreError(f"--trial {trial}: experiment {record.id} has {count} trials")
     tails: dict[tuple[int, int], Tail] = {}
+    seen = 0
     while True:
         live = follow and has_leader(store, record.id)
-        for one in _chosen_trials(store, record.id, trial):
-            for attempt in range(1, one.attempt + 1):
-                key = (one.number, attempt)
-                if key not in tails:
-                    folder = store.home.experiment(record.id)
-                    tails[key] = Tail(folder.attempt(one.number, attempt).log)
-                for line in tails[key].lines(final=not live):
-                    _print_line(line, one.number, attempt, prefix=trial is None, as_json=as_json)
+        moved, seen = store.moved_trials(record.id, seen)
+        for one in moved:
+            if trial in {None, one.number}:
+                for attempt in range(1, one.attempt + 1):
+                    path = folder.attempt(one.number, attempt).log
+                    tails.setdefault((one.number, attempt), Tail(path))
+        for number, attempt in sorted(tails):
+            for line in tails[number, attempt].lines(final=not live):
+                _print_line(line, number, attempt, prefix=trial is None, as_json=as_json)
         if not live:
             return
         time.sleep(_POLL_S)
@@ -79,16 +84,6 @@ class Tail:
         if final and self._rest:
             whole, self._rest = [*whole, self._rest], b""
         yield from (line.decode(errors="replace") for line in whole)
-
-
-def _chosen_trials(store: Store, experiment_id: int, number: int | None) -> list[TrialRecord]:
-    trials = store.trials(experiment_id)
-    if number is None:
-        return trials
-    found = [trial for trial in trials if trial.number == number]
-    if not found:
-        raise StoreError(f"--trial {number}: experiment {experiment_id} has {len(trials)} trials")
-    return found
 
 
 def _print_line(line: str, trial: int, attempt: int, *, prefix: bool, as_json: bool) -> None:

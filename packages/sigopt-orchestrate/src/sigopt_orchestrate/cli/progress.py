@@ -52,6 +52,7 @@ class PlainLines:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._observed: int | None = None
+        self._lost: dict[int, int] = {}  # the last attempt, by trial, that was said to be lost
 
     def __call__(
         self,
@@ -75,7 +76,9 @@ class PlainLines:
             return f"{values_text(experiment.spec, trial)}  {assignments_text(trial)}"
         if trial.state in {TrialState.FAILED, TrialState.STOPPED}:
             return f"{trial.state}: {trial.reason}  {assignments_text(trial)}"
-        if trial.state in {TrialState.QUEUED, TrialState.PREEMPTED} and trial.reason:
+        lost = trial.attempt - int(trial.state.in_flight)
+        if trial.reason and lost > self._lost.get(trial.id, 0):
+            self._lost[trial.id] = lost
             return f"queued again: {trial.reason}"
         return None
 

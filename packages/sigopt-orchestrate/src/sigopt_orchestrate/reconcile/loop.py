@@ -9,7 +9,6 @@ from typing import TypeVar
 from sigopt_orchestrate.errors import StoreUnavailableError, SuggestionError
 from sigopt_orchestrate.executors import Attempt, Ended, Executor, Presence, Starting
 from sigopt_orchestrate.lifecycle import ExperimentState, TrialState
-from sigopt_orchestrate.optimizer import Observed, Suggestion
 from sigopt_orchestrate.reconcile.outcome import Misconfigured, Outcome, read_outcome
 from sigopt_orchestrate.reconcile.patience import Patience
 from sigopt_orchestrate.reconcile.plan import (
@@ -19,10 +18,10 @@ from sigopt_orchestrate.reconcile.plan import (
     Recover,
     free_slots,
     next_step,
-    wanted,
 )
 from sigopt_orchestrate.reconcile.settle import lose, settle
 from sigopt_orchestrate.reconcile.suggestions import Suggestions
+from sigopt_orchestrate.reconcile.supply import Supply
 from sigopt_orchestrate.reconcile.waker import Waker
 from sigopt_orchestrate.reconcile.work import work_of
 from sigopt_orchestrate.store import ExperimentFolder, ExperimentRecord, Ledger, TrialRecord
@@ -70,20 +69,18 @@ class RunLoop:
         self._ledger = ledger
         self._folder = folder
         self._executor = executor
-        self._suggestions = suggestions
         self._watch = watch
         self._waker = Waker(folder)
         self._experiment = ledger.reopen()
+        self._supply = Supply(self._experiment.spec, suggestions)
         self._patience = Patience(self._experiment.spec.timeouts)
         self._stop_requested = False
         self._verdict: str | None = None
         self._misconfigured: set[int] = set()
-        self._history: list[Observed] = []
-        self._ready: list[Suggestion] = []
         self._hints: set[tuple[int, int]] = set()
         self._next_full_look = self._next_beat = 0.0
         ledger.roster.take_changes()
-        self._remember(ledger.trials())
+        self._supply.remember(ledger.trials())
 
     def request_stop(self) -> None:
         """Makes `run` end all trials and return; may be called from a signal handler."""
@@ -158,13 +155,14 @@ class RunLoop:
             self._requeue()
             leased = [] if self._stopping else self._fill()
         self._hints.clear()
-        self._ready.clear()
+        self._supply.stored()
         moved = self._show()
         for trial_id in doomed:
             self._make_end(self._ledger.roster.trials[trial_id])
         for trial in leased:
             self._submit(trial)
-        self._ask()
+        if not self._stopping:
+            self._supply.ask(self._ledger.roster, self._free_slots())
         return moved and not leased
 
     def _look(self) -> tuple[dict[int, Presence], dict[int, Outcome]]:
@@ -223,7 +221,7 @@ class RunLoop:
     def _fill(self) -> list[TrialRecord]:
         """Stores the new trials and leases as many of the queued ones as may start now."""
         roster = self._ledger.roster
-        for suggestion in self._ready:
+        for suggestion in self._supply.arrived:
             self._ledger.add_trial(suggestion.assignments, suggestion.source)
         queued = [t for t in roster.waiting.values() if t.state is TrialState.QUEUED]
         return [self._ledger.lease(trial) for trial in queued[: self._free_slots()]]
@@ -252,46 +250,17 @@ class RunLoop:
         """Tells the watcher what has moved, and returns whether anything has."""
         roster = self._ledger.roster
         moved = roster.take_changes()
-        self._remember(moved)
+        self._supply.remember(moved)
         self._watch(self._experiment, roster.trials.values(), moved)
         return bool(moved)
 
-    def _remember(self, trials: Sequence[TrialRecord]) -> None:
-        """Appends observations to the optimiser's history; what is observed never moves again."""
-        names = [metric.name for metric in self._experiment.spec.objectives]
-        for trial in trials:
-            if trial.state.observed:
-                values = trial.values
-                reported = None if values is None else tuple(values[name] for name in names)
-                self._history.append(Observed(trial.assignments, reported))
-
     def _hear_suggestion(self) -> None:
-        if self._suggestions is None or not self._suggestions.busy or self._stopping:
+        if self._stopping:
             return
         try:
-            suggestion = self._suggestions.poll()
+            self._supply.hear()
         except SuggestionError as error:
             self._verdict = str(error)
-            return
-        if suggestion is not None:
-            self._ready.append(suggestion)
-
-    def _ask(self) -> None:
-        """Asks for another suggestion, if there is room for one."""
-        if self._suggestions is None or self._suggestions.busy or self._stopping:
-            return
-        spec, roster = self._experiment.spec, self._ledger.roster
-        room = wanted(
-            free=self._free_slots(),
-            waiting=len(roster.waiting),
-            held=roster.held,
-            budget=spec.budget,
-            # One at a time, the model waits for the last trial; an even spread has no need to.
-            ahead=int(spec.parallel > 1 or spec.optimizer.algorithm == "random"),
-        )
-        if room:
-            open_trials = (*roster.in_flight.values(), *roster.waiting.values())
-            self._suggestions.request(self._history, [t.assignments for t in open_trials])
 
     def _attempt(self, trial: TrialRecord) -> Attempt:
         folder = self._folder.attempt(trial.number, trial.attempt)
@@ -316,5 +285,4 @@ class RunLoop:
         return min([self._beat_s, *(p for p in pauses if p), *([_STARTING_LOOK_S] * starting)])
 
     def _wait(self, seconds: float) -> None:
-        busy = self._suggestions is not None and self._suggestions.busy
-        self._hints |= self._waker.wait(self._suggestions if busy else None, seconds)
+        self._hints |= self._waker.wait(self._supply.awaited, seconds)

@@ -14,9 +14,16 @@ from threading import Thread
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+)
 
-from sigopt_orchestrate.server.errors import ConflictError, UnavailableError
+from sigopt_orchestrate.server.errors import ConflictError, InvalidError, UnavailableError
 from sigopt_orchestrate.store.database import reading, writing
 
 _T = TypeVar("_T")
@@ -95,7 +102,9 @@ class Transactions:
                     done.append((future, result, refused))
         except Exception as error:  # noqa: BLE001 - whatever it is, everyone in the group waits
             _log.warning("a group of %d writes was rolled back", len(group), exc_info=True)
-            failure = _unavailable(error) if isinstance(error, DBAPIError) else error
+            # Savepoints are the driver's own business, and so are its errors there.
+            lost = isinstance(error, DBAPIError | self._engine.dialect.loaded_dbapi.Error)
+            failure = _unavailable(error) if lost else error
             done = [(future, None, failure) for _, future in group]
         for future, result, refused in done:
             if refused is None:
@@ -110,17 +119,19 @@ def _in_savepoint(connection: Connection, work: _Work) -> tuple[Any, Exception |
     try:
         result = work(connection)
     except Exception as error:
-        if isinstance(error, DBAPIError) and not isinstance(error, IntegrityError):
+        if isinstance(error, OperationalError | InterfaceError | InternalError):
             raise  # the transaction itself is lost
         driver.execute("ROLLBACK TO SAVEPOINT piece")
         driver.execute("RELEASE SAVEPOINT piece")
         if isinstance(error, IntegrityError):
             return None, ConflictError("the object exists already, or was changed meanwhile")
+        if isinstance(error, DataError):
+            return None, InvalidError("a value is beyond what the store can keep")
         return None, error
     driver.execute("RELEASE SAVEPOINT piece")
     return result, None
 
 
-def _unavailable(error: DBAPIError) -> UnavailableError:
-    reason = str(error.orig).strip().partition("\n")[0]
+def _unavailable(error: Exception) -> UnavailableError:
+    reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
     return UnavailableError(f"the store cannot be used now, try again: {reason}")

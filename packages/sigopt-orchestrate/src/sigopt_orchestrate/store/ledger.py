@@ -137,7 +137,6 @@ class Ledger:
                 token=token,
                 started_at=now,
                 ended_at=None,
-                reason=None,
             )
             self._connection.execute(sql.ADD_ATTEMPT, (trial.id, attempt, token, now))
             return leased
@@ -194,7 +193,8 @@ class Ledger:
         """Takes the last word of an attempt; the first one that counts is the trial's observation.
 
         Said again, it changes nothing. A success counts even if its attempt was given up, as long
-        as no other has been observed; whatever comes later is kept as evidence.
+        as no other has been observed; whatever comes later is kept as evidence. If a newer attempt
+        is in flight then, it is the caller's to end.
 
         Args:
             token: The attempt's.

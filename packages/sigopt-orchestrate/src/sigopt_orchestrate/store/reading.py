@@ -37,10 +37,15 @@ def read_experiments(connection: Connection, limit: int | None = None) -> list[E
     return [_experiment(row) for row in rows]
 
 
-def read_trials(connection: Connection, experiment_id: int) -> Iterator[TrialRecord]:
-    """Yields an experiment's trials by number."""
-    query = f"{sql.TRIALS} ORDER BY trials.number"
-    for row in connection.execute(query, (experiment_id,)):
+def read_trials(
+    connection: Connection, experiment_id: int, *, since: int = 0
+) -> Iterator[TrialRecord]:
+    """Yields an experiment's trials by number; with `since`, those with an event after that one."""
+    query, given = f"{sql.TRIALS} ORDER BY trials.number", [experiment_id]
+    if since:
+        query = f"{sql.TRIALS}{sql.MOVED_SINCE} ORDER BY trials.number"
+        given.append(since)
+    for row in connection.execute(query, given):
         yield _trial(row)
 
 

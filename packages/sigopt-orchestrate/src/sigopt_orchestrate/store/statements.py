@@ -31,6 +31,8 @@ TRIALS = (
     " LEFT JOIN observations ON observations.trial_id = trials.id"
     " WHERE experiment_id = ?"
 )
+MOVED_SINCE = " AND trials.id IN (SELECT trial_id FROM events WHERE events.id > ?)"
+LAST_EVENT = "SELECT coalesce(max(id), 0) FROM events"
 ADD_EVENT = (
     'INSERT INTO events (trial_id, attempt, "before", "after", cause, at) VALUES (?, ?, ?, ?, ?, ?)'
 )

@@ -94,6 +94,18 @@ class Store:
         with self.connection.reading():
             return list(read_trials(self.connection, experiment_id))
 
+    def moved_trials(self, experiment_id: int, since: int) -> tuple[list[TrialRecord], int]:
+        """Returns the trials that have moved, and what to pass as `since` the next time.
+
+        Args:
+            experiment_id: Whose trials.
+            since: What the last call returned; 0 for all trials.
+        """
+        with self.connection.reading():
+            [(last,)] = self.connection.execute(sql.LAST_EVENT).fetchall()
+            moved = list(read_trials(self.connection, experiment_id, since=since))
+        return moved, last
+
     def request_stop(self, experiment_id: int) -> None:
         """Asks the experiment's leader to end its trials and itself."""
         with self.connection.writing():

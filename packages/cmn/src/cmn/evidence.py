@@ -1,0 +1,120 @@
+"""Evidence: how strongly walks through shared items lead from a user to every other user.
+
+With d_u = |I(u)| and d_j = |N(j)|: s_uv = sum over j in I(u) and I(v) of (d_u d_j)^-alpha, v not
+u. Read over a neighbourhood without dividing by anything, Z_ui = sum over v in N(i) of
+s_uv d_v^-alpha, and d_i^-beta Z_ui is RP3beta's score (Paudel et al., 2017), unpruned.
+
+Letters: B users of a batch, P users, Q items.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+from cmn.neighbourhoods import Neighbourhoods
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class WalkEvidence:
+    """Gives s_uv of any users, on the whole graph or on it without one edge of each.
+
+    A training example must not see itself: its user stands in N(i), and every member of N(i)
+    shares item i with the user, which is never so for an item yet to be found. On the graph
+    without the edge (u, i) both are gone.
+
+    Args:
+        matrix: binary training CSR (P, Q).
+        alpha: exponent of the steps' probabilities, at least 0.
+        max_neighbours: an item with more members is walked through by a random sample of this
+            many, each counting |N(j)| / max_neighbours times; 0 walks through all. A sampled s_uv
+            is unbiased. A power g of it is not: by Jensen's inequality E[s^g] is too large for
+            g > 1, by about g (g - 1) / 2 times the squared coefficient of variation.
+        generator: source of the sample.
+    """
+
+    def __init__(
+        self,
+        matrix: sparse.csr_array,
+        alpha: float,
+        max_neighbours: int = 0,
+        generator: np.random.Generator | None = None,
+    ) -> None:
+        self.matrix = matrix
+        self.members = Neighbourhoods(matrix)
+        self.user_degrees = np.diff(matrix.indptr).astype(np.int64)
+        by_item = sparse.csr_array(matrix.T.tocsr())
+        self.item_degrees = np.diff(by_item.indptr).astype(np.int64)
+        self._alpha = alpha
+        self._step = np.maximum(self.item_degrees, 1).astype(np.float32) ** np.float32(-alpha)
+        if max_neighbours:
+            by_item = _sampled(by_item, max_neighbours, generator or np.random.default_rng(0))
+        self._by_item = by_item
+
+    def rows(
+        self, users: NDArray[np.int64], without: NDArray[np.int64] | None = None
+    ) -> sparse.csr_array:
+        """Returns s_uv of users (B,) and all v, CSR (B, P), float32.
+
+        Args:
+            users: row numbers.
+            without: (B,), an item of each user; the row is that of the graph without this edge.
+        """
+        seen = self.matrix[users]
+        owners = np.repeat(np.arange(users.size), np.diff(seen.indptr))
+        degrees = self.user_degrees[users]
+        values = self._step[seen.indices]
+        if without is not None:
+            values = np.where(seen.indices == without[owners], np.float32(0), values)
+            degrees = degrees - 1
+        reached = self._reached(seen, values, degrees)
+        here = np.repeat(users, np.diff(reached.indptr)) == reached.indices
+        reached.data[here] = 0
+        reached.eliminate_zeros()
+        return reached
+
+    def rows_of(self, histories: sparse.csr_array) -> sparse.csr_array:
+        """Returns s_uv of users who are not in the graph, CSR (B, P), by binary CSR (B, Q)."""
+        degrees = np.diff(histories.indptr)
+        return self._reached(histories, self._step[histories.indices], degrees)
+
+    def _reached(
+        self, seen: sparse.csr_array, values: NDArray[np.float32], degrees: NDArray[np.int64]
+    ) -> sparse.csr_array:
+        """Walks from items seen (B, Q) with the weights of their steps on to their users."""
+        scale = np.maximum(degrees, 1).astype(np.float32) ** np.float32(-self._alpha)
+        owners = np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr))
+        steps = sparse.csr_array((values * scale[owners], seen.indices, seen.indptr), seen.shape)
+        steps.eliminate_zeros()
+        return sparse.csr_array(steps @ self._by_item)
+
+    def catalogue(self, rows: sparse.csr_array, gamma: float, delta: float) -> NDArray[np.float32]:
+        """Returns Z_ui = sum over v in N(i) of s_uv^gamma d_v^-delta for all items, (B, Q).
+
+        Args:
+            rows: s_uv, CSR (B, P).
+            gamma: sharpness, above 0.
+            delta: exponent that holds back users with many items.
+        """
+        held_back = np.maximum(self.user_degrees, 1).astype(np.float32) ** np.float32(-delta)
+        values = rows.data ** np.float32(gamma) * held_back[rows.indices]
+        weighted = sparse.csr_array((values, rows.indices, rows.indptr), rows.shape)
+        return np.asarray((weighted @ self.matrix).toarray(), dtype=np.float32)
+
+
+def _sampled(
+    lists: sparse.csr_array, most: int, generator: np.random.Generator
+) -> sparse.csr_array:
+    """Returns lists with at most `most` random members, weighted up to their old total."""
+    lengths = np.diff(lists.indptr)
+    owners = np.repeat(np.arange(lengths.size), lengths)
+    order = np.lexsort((generator.random(lists.nnz), owners))
+    places = np.empty(lists.nnz, dtype=np.int64)
+    places[order] = np.arange(lists.nnz) - np.repeat(lists.indptr[:-1], lengths)
+    kept = places < most
+    weights = np.maximum(lengths / most, 1).astype(np.float32)[owners[kept]]
+    return sparse.csr_array((weights, (owners[kept], lists.indices[kept])), lists.shape)

@@ -1,0 +1,77 @@
+"""An evidence model in use: explained, folded into, taught more, saved."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from cmn.baselines.ease import EASE
+from cmn.errors import ParameterError
+from cmn.recommender import CMN
+from cmn.splits import leave_one_out
+
+
+def grouped(n_users, seed):
+    generator = np.random.default_rng(seed)
+    chance = np.full((n_users, 45), 0.03)
+    for user in range(n_users):
+        chance[user, user % 3 * 15 : user % 3 * 15 + 15] = 0.5
+    return sparse.csr_array((generator.random((n_users, 45)) < chance).astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return CMN(protocol="best", embedding_dim=8, epochs=3).fit(grouped(90, 0))
+
+
+def test_an_explanation_adds_up(model):
+    explanation = model.explain(3, 0)
+    assert explanation.score == pytest.approx(float(model.score([3])[0, 0]), abs=1e-5)
+    assert explanation.weights.sum() == pytest.approx(1, abs=1e-5)
+    assert set(explanation.neighbours) == set(model.train_matrix.toarray()[:, 0].nonzero()[0])
+    assert explanation.score > explanation.without_memory
+    assert (explanation.effects >= 0).all()
+    assert (np.diff(explanation.effects) <= 1e-6).all()
+    share, total = explanation.weights[0, 0], explanation.score - explanation.without_memory
+    assert explanation.effects[0] < total
+    assert (share > 0.999) == (explanation.effects[0] > 0.999 * total)
+
+
+def test_a_known_user_folded_in_is_scored_as_the_user_but_for_the_memory(model):
+    history = model.train_matrix[[5]]
+    newcomer = model.fold_in(history)
+    scorer = model.scorer
+    ours, theirs = newcomer.score([0])[0], scorer.score(np.array([5]))[0]
+    unseen = history.toarray()[0] == 0
+    assert np.corrcoef(ours[unseen], theirs[unseen])[0, 1] > 0.9
+
+
+def test_newcomers_are_ranked_well(model):
+    train, test = leave_one_out(grouped(200, 1), np.random.default_rng(0))
+    folded = model.fold_in(train).evaluate(test)["ndcg@10"]
+    everything = CMN(protocol="best", embedding_dim=8, epochs=3).fit(train)
+    assert folded > 0.9 * everything.evaluate(test, train)["ndcg@10"]
+
+
+@pytest.mark.parametrize("shape", [(20, 45), (60, 45)])
+def test_ease_scores_histories_as_it_scores_users(shape):
+    matrix = grouped(*shape[:1], 4)[:, : shape[1]]
+    ease = EASE(l2=5.0).fit(matrix)
+    np.testing.assert_allclose(ease.score_histories(matrix[[3, 7]]), ease.score([3, 7]), atol=1e-5)
+
+
+def test_more_is_learnt_without_an_epoch_and_survives_saving(tmp_path):
+    model = CMN(protocol="best", embedding_dim=8, epochs=2).fit(grouped(90, 0))
+    grown = np.zeros((92, 46))
+    grown[90, [0, 1, 2, 45]] = grown[91, [0, 3, 45]] = 1
+    model.partial_fit(sparse.csr_array(grown))
+    ids, _ = model.recommend([90, 91], n=5)
+    assert (ids < 15).mean() > 0.7
+    model.save(tmp_path)
+    again = CMN.load(tmp_path)
+    np.testing.assert_allclose(again.score([90, 3]), model.score([90, 3]), atol=1e-5)
+    assert again.similar_items([0], n=3)[0].shape == (1, 3)
+
+
+def test_it_has_no_graph(model, tmp_path):
+    with pytest.raises(ParameterError, match="an ONNX graph needs a model without evidence"):
+        model.export_onnx(tmp_path)
