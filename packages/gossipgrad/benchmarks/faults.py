@@ -25,7 +25,7 @@ def kills(quick: bool) -> dict[str, str]:
         ulfm = ("--with-ft", "ulfm", "--oversubscribe", "-n")
         try:
             told = run_here(
-                RANKS, "kills.py", task, mpiexec=ulfm, environment=openmpi, timeout_s=90
+                RANKS, "kills.py", task, mpiexec=ulfm, environment=openmpi, timeout_s=180
             )
         except RuntimeError:
             told = [None] * RANKS
