@@ -120,7 +120,7 @@ def straggler(quick: bool) -> dict[str, str]:
     methods = ["none", "gossip async bf16", "gossip overlap bf16", "all-reduce"]
     steps = 5 if quick else 12
     with hosts(4) as lab:
-        tasks = [case(method, 0.25, steps, slow=3.0) for method in methods]
+        tasks = [case(method, 0.25, steps, slow=3.0, megabytes=1) for method in methods]
         told = run_in_lab(lab, 4, "mpich", "steps.py", tasks)
     fast = [step_s(told[1:], number) for number in range(len(methods))]
     rows = [
