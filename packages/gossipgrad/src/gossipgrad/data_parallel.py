@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gossipgrad.agreement import agree
 from gossipgrad.assembly import Assembly
-from gossipgrad.averaging import FreeAveraging, Network, PairedAveraging, Snapshots
+from gossipgrad.averaging import FreeAveraging, Network, PairedAveraging
 from gossipgrad.buckets import Bucket, exchanged_tensors, re_home, still_at_home
 from gossipgrad.collectives import Collectives
 from gossipgrad.consensus import Consensus, average
@@ -21,6 +21,7 @@ from gossipgrad.optimizer_steps import unwatch_steps, watch_steps
 from gossipgrad.progress import DRIVERS, Progress
 from gossipgrad.schedules import make_schedule
 from gossipgrad.signalling import Signalling
+from gossipgrad.snapshots import Snapshots
 from gossipgrad.transports import Channel, Transport, connect
 from gossipgrad.vigil import Vigil
 from gossipgrad.wire import make_codec
