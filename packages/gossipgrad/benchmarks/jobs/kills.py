@@ -1,4 +1,4 @@
-"""Trains by gossip while ranks kill themselves one after the other; the last two survive.
+"""Trains by gossip while some ranks kill themselves, one after the other.
 
 The task: {"victims": [[rank, step], ...], "steps", "takes_s", "megabytes", "seed"}. Each survivor
 writes, per death, the milliseconds until it knew; its lost exchanges; its step times.
@@ -42,7 +42,7 @@ def main() -> None:
         optimizer.zero_grad()
         steps_s.append(time.perf_counter() - start)
     model.consensus()
-    digest = float(sum(weight.double().sum() for weight in model.parameters()))
+    digest = sum(weight.detach().double().sum().item() for weight in model.parameters())
     noticed = {}
     for rank, when in known.items():
         died = results / f"died-{rank}"
