@@ -65,7 +65,7 @@ clean: ## Remove what make made.
 .venv/.dev: .venv/.base
 	$(PIP) --group dev
 	$(PIP) --no-build-isolation -e 'packages/bocl[test]' -e 'packages/cmn[demo,parquet,test]' \
-	  -e 'packages/gossipgrad[mpich,test]' -e 'packages/sigopt-orchestrate[test]'
+	  -e 'packages/gossipgrad[test]' -e 'packages/sigopt-orchestrate[test]'
 	@touch $@
 
 # gossipgrad is tested with two MPIs, and an environment can hold one: Open MPI gets a small one of its
