@@ -1,7 +1,6 @@
 """Fashion-MNIST and the mix of five sets."""
 
 import gzip
-import os
 from pathlib import Path
 
 import pytest
@@ -12,14 +11,21 @@ from bocl.streams.five import load_fashion
 from bocl.streams.registry import make_stream
 from bocl.streams.sources import fashion_file
 
-ROOT = Path(os.environ.get("BOCL_DATA", "/nowhere"))
-needs_fashion = pytest.mark.skipif(
-    not all((ROOT / name).is_dir() for name in ("mnist", "fashion-mnist", "cifar-100-python")),
-    reason="needs mnist, fashion-mnist and cifar-100-python in the folder BOCL_DATA",
-)
+DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
 
-@needs_fashion
+@pytest.fixture
+def fashion(bocl_data, tmp_path, monkeypatch):
+    """A data folder that has Fashion-MNIST too, as Debian's package brings it."""
+    if not DEBIAN.is_dir():
+        pytest.skip(f"no {DEBIAN}: apt install dataset-fashion-mnist")
+    for folder in ("mnist", "cifar-100-python"):
+        (tmp_path / folder).symlink_to(Path(bocl_data) / folder)
+    (tmp_path / DEBIAN.name).symlink_to(DEBIAN)
+    monkeypatch.setenv("BOCL_DATA", str(tmp_path))
+
+
+@pytest.mark.usefixtures("fashion")
 def test_fashion_is_whole_and_standardised():
     train, test = load_fashion("train"), load_fashion("test")
     assert torch.bincount(train.targets).tolist() == [6000] * 10
@@ -28,7 +34,7 @@ def test_fashion_is_whole_and_standardised():
     assert abs(float(train.inputs.std()) - 1) < 1e-3
 
 
-@needs_fashion
+@pytest.mark.usefixtures("fashion")
 def test_five_sets_share_one_shape():
     stream = make_stream("five-mix")
     assert len(stream) == 5

@@ -50,7 +50,8 @@ class CMN(Ranker, Hyperparameters):
 
     Example:
         >>> import numpy as np
-        >>>         >>> from cmn import CMN
+        >>> from scipy import sparse
+        >>> from cmn import CMN
         >>> generator = np.random.default_rng(0)
         >>> interactions = sparse.csr_array(generator.random((40, 30)) < 0.2)
         >>> model = CMN(embedding_dim=8, epochs=2, pretrain_epochs=2).fit(interactions)
