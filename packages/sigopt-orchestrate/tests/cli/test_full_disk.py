@@ -1,46 +1,22 @@
 """A disk that is full for a while, and one that is full at the start."""
 
 import contextlib
-import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-
-import pytest
+from typing import Any
 
 from sigopt_orchestrate.store import Store
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 RUN = [sys.executable, "-m", "sigopt_orchestrate", "run"]
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of one megabyte."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(path)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small disk is not allowed here")
-    yield path
-    subprocess.run(["umount", "--lazy", str(path)], check=True)
-
-
-def fill(disk: Path) -> Path:
-    """Writes until there is no space left."""
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(4096))
-    return filler
-
-
 def test_a_disk_that_is_full_for_a_while_is_waited_for(
-    experiment_file: Callable[..., str], tmp_path: Path, disk: Path
+    experiment_file: Callable[..., str], tmp_path: Path, disk: Any
 ) -> None:
     with subprocess.Popen(
-        [*RUN, experiment_file(budget=12), "--home", str(disk / "home")],
+        [*RUN, experiment_file(budget=12), "--home", str(disk.path / "home")],
         cwd=tmp_path,
         stderr=subprocess.STDOUT,
         stdout=subprocess.PIPE,
@@ -49,26 +25,26 @@ def test_a_disk_that_is_full_for_a_while_is_waited_for(
         assert running.stdout is not None
         while "[1/12]" not in running.stdout.readline():
             pass
-        filler = fill(disk)
+        filler = disk.fill()
         # What notices first is chance: the store, a start, or the command itself.
         signs = ("waiting for the store", "the disk was full", "No space left")
         assert any(any(sign in line for sign in signs) for line in running.stdout)
         filler.unlink()
         assert "best trial" in running.communicate(timeout=60)[0]
         assert running.returncode == 0
-    with contextlib.closing(Store(disk / "home")) as store:
+    with contextlib.closing(Store(disk.path / "home")) as store:
         trials = store.trials(1)
     assert [trial.values for trial in trials] == [{"y": t.assignments["x"]} for t in trials]
     assert len(trials) == 12
 
 
 def test_a_disk_that_is_full_at_the_start_is_one_sentence(
-    experiment_file: Callable[..., str], tmp_path: Path, disk: Path
+    experiment_file: Callable[..., str], tmp_path: Path, disk: Any
 ) -> None:
-    Store(disk / "home").close()
-    fill(disk)
+    Store(disk.path / "home").close()
+    disk.fill()
     ran = subprocess.run(
-        [*RUN, experiment_file(), "--home", str(disk / "home")],
+        [*RUN, experiment_file(), "--home", str(disk.path / "home")],
         cwd=tmp_path,
         capture_output=True,
         text=True,

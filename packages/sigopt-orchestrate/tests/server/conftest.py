@@ -1,10 +1,11 @@
 """A real server on a loopback port, and callers with tokens of clients of their own."""
 
+import contextlib
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,30 @@ def caller(sqlite_api: Server) -> Caller:
 def either(api: Server) -> Caller:
     """The admin of a new client, on a server over either database."""
     return api.issue()
+
+
+@pytest.fixture
+def server_on() -> Iterator[Callable[[Path], Caller]]:
+    """Starts a server with its store in a folder; gives the admin of a new client."""
+    with contextlib.ExitStack() as running:
+
+        def start(folder: Path) -> Caller:
+            settings = Settings(folder / "orchestrate.db", folder, requests_per_second=0)
+            return running.enter_context(contextlib.contextmanager(run_server)(settings)).issue()
+
+        yield start
+
+
+@pytest.fixture
+def second_server(api: Server) -> Iterator[Callable[[Caller], Caller]]:
+    """Starts one more server on the same store; gives the same caller at its address."""
+    with contextlib.ExitStack() as running:
+
+        def start(caller: Caller) -> Caller:
+            second = running.enter_context(contextlib.contextmanager(run_server)(api.settings))
+            return replace(caller, address=second.address)
+
+        yield start
 
 
 @pytest.fixture
