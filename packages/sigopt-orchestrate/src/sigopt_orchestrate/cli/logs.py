@@ -1,5 +1,6 @@
 """`orchestrate logs`."""
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +46,7 @@ def logs_command(
     folder = store.home.experiment(record.id)
     if trial is not None and trial > (count := len(store.trials(record.id))):
         raise StoreError(f"--trial {trial}: experiment {record.id} has {count} trials")
+    hidden = [value for name in record.spec.secrets if (value := os.environ.get(name))]
     tails: dict[tuple[int, int], Tail] = {}
     seen = 0
     while True:
@@ -57,6 +59,8 @@ def logs_command(
                     tails.setdefault((one.number, attempt), Tail(path))
         for number, attempt in sorted(tails):
             for line in tails[number, attempt].lines(final=not live):
+                for value in hidden:  # in a finished trial's log they are overwritten
+                    line = line.replace(value, "*" * len(value))  # noqa: PLW2901
                 _print_line(line, number, attempt, prefix=trial is None, as_json=as_json)
         if not live:
             return

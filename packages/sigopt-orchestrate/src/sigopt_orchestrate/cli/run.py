@@ -1,5 +1,6 @@
 """`orchestrate run` and `orchestrate resume`."""
 
+import os
 import shutil
 import signal
 import sys
@@ -41,6 +42,7 @@ def run_command(file: Path, home: Path, url: str | None, as_json: bool) -> None:
     spec = load_experiment(file)
     directory = file.absolute().parent
     _check_program(spec, directory, file)
+    _check_secrets(spec, str(file))
     store = Store(home, url)
     _lead(store, store.create_experiment(spec, directory), as_json=as_json)
 
@@ -57,7 +59,9 @@ def resume_command(experiment: int | None, home: Path, url: str | None, as_json:
     were lost or stopped run again.
     """
     store = Store.existing(home, url)
-    _lead(store, chosen(store, experiment), as_json=as_json)
+    record = chosen(store, experiment)
+    _check_secrets(record.spec, f"experiment {record.id}")
+    _lead(store, record, as_json=as_json)
 
 
 def _lead(store: Store, experiment: ExperimentRecord, *, as_json: bool) -> None:
@@ -98,3 +102,13 @@ def _check_program(spec: Experiment, directory: Path, file: Path) -> None:
     target = str(directory / program) if "/" in program else program
     if shutil.which(target, path=path) is None:
         raise SpecError(f"{file}: command: {program!r} is not a program that can be executed")
+
+
+def _check_secrets(spec: Experiment, where: str) -> None:
+    """Finds every secret's value in the environment before anything starts."""
+    for name in spec.secrets:
+        if not os.environ.get(name):
+            raise SpecError(
+                f"{where}: secrets: {name!r} is not set; "
+                "export it in the environment that orchestrate runs in"
+            )

@@ -30,6 +30,7 @@ class Work:
     Attributes:
         argv: The program and its arguments.
         env: Set on top of the leader's own environment.
+        secrets: Variables of that environment whose values must not stay in the log.
         directory: The working directory.
         timeouts: See `spec.Timeouts`.
         memory: The bytes that all its processes together may use; None for no limit.
@@ -40,6 +41,7 @@ class Work:
     directory: Path
     timeouts: Timeouts
     memory: int | None = None
+    secrets: tuple[str, ...] = ()
 
 
 class Executor(Protocol):

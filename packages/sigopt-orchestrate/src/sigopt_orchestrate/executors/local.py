@@ -42,6 +42,7 @@ class LocalExecutor:
                 "env": {**work.env, TOKEN_VARIABLE: attempt.token},
                 "directory": str(work.directory),
                 "memory": work.memory,
+                "secrets": work.secrets,
                 "trial_s": work.timeouts.trial_s,
                 "heartbeat_s": work.timeouts.heartbeat_s,
                 "grace_s": work.timeouts.grace_s,

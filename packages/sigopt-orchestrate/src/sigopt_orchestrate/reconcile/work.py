@@ -28,4 +28,5 @@ def work_of(experiment: ExperimentRecord, trial: TrialRecord, folder: AttemptFol
         directory=experiment.directory,
         timeouts=spec.timeouts,
         memory=memory,
+        secrets=spec.secrets,
     )

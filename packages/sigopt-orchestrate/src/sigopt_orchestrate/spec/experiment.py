@@ -81,12 +81,21 @@ class Timeouts(Section):
     grace_s: Duration = Field(default=10.0, alias="grace")
 
 
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
 class Experiment(Section):
-    """An experiment file: a command, its parameters, its metrics and a budget."""
+    """An experiment file: a command, its parameters, its metrics and a budget.
+
+    Attributes:
+        secrets: Environment variables that trials inherit from orchestrate. Their values are
+            never stored, and are overwritten in the trials' logs.
+    """
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
     command: Annotated[Command, Field(min_length=1)]
     env: dict[str, str | int | float] = Field(default_factory=dict)
+    secrets: tuple[VariableName, ...] = ()
     parameters: Annotated[tuple[Parameter, ...], Field(min_length=1)]
     metrics: Annotated[tuple[Metric, ...], Field(min_length=1)]
     budget: Annotated[Whole, Field(ge=1)]
@@ -122,6 +131,13 @@ class Experiment(Section):
             for index, name in enumerate(names):
                 if name in names[:index]:
                     raise refusal(f"{name!r} is defined more than once", kind, index)
+        for index, name in enumerate(self.secrets):
+            if name in self.env:
+                raise refusal(
+                    f"{name!r} is in env too; a secret's value stays out of the file",
+                    "secrets",
+                    index,
+                )
         if not 1 <= len(self.objectives) <= 2:
             raise refusal(
                 f"{len(self.objectives)} have strategy optimize, but one or two must; "
