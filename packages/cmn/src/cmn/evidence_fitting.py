@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from cmn.checkpoints import Checkpoints
     from cmn.hyperparameters import Hyperparameters
 
-MOST_EXAMPLES = 10_000
+LEAST_EXAMPLES, MOST_EXAMPLES = 1_000, 10_000
+SCORES = 10**8  # about as many for each try of the search, between these bounds
 READS: tuple[tuple[str, ...], ...] = ((), ("affinity",), ("items",), ("affinity", "items"))
 EVIDENCE = {
     "gamma": Range(0.25, 4.0, 0.3),
@@ -117,7 +118,7 @@ def fit_evidence_network(
     started = time.perf_counter()
     scorer = build_evidence_scorer(network, train, settings)
     drawn = np.random.default_rng(settings.seed)
-    some = _some(validation, drawn)
+    some = _some(validation, train.shape[1], drawn)
     value = _calibrate_evidence(network, scorer, some, train)
     metrics = evaluate(scorer, some, train)
     report(Epoch("evidence", 1, 1 - value, metrics, time.perf_counter() - started))
@@ -230,9 +231,10 @@ def _calibrate_blend(
     return value, metrics
 
 
-def _some(validation: HeldOut, generator: np.random.Generator) -> HeldOut:
-    """Returns at most `MOST_EXAMPLES` of the held-out edges, without sampled rivals."""
+def _some(validation: HeldOut, n_items: int, generator: np.random.Generator) -> HeldOut:
+    """Returns as many held-out edges as the searches can afford, without sampled rivals."""
     chosen = np.arange(validation.users.size)
-    if chosen.size > MOST_EXAMPLES:
-        chosen = np.sort(generator.choice(chosen, MOST_EXAMPLES, replace=False))
+    most = min(max(SCORES // n_items, LEAST_EXAMPLES), MOST_EXAMPLES)
+    if chosen.size > most:
+        chosen = np.sort(generator.choice(chosen, most, replace=False))
     return HeldOut(validation.users[chosen], validation.items[chosen])
