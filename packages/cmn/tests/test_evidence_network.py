@@ -119,3 +119,13 @@ def test_the_best_protocol_learns_saves_and_resumes(blocks, tmp_path):
         np.testing.assert_array_equal(other.score([0, 7, 59]), model.score([0, 7, 59]))
     ids, _ = loaded.recommend([3], n=5)
     assert not set(ids[0]) & set(train[[3]].indices)
+
+
+def test_no_search_ends_below_its_start_on_validation(blocks):
+    train, validation = leave_one_out(blocks, np.random.default_rng(5))
+    network = build_evidence_network(*train.shape, SETTINGS)
+    start = evaluate(build_evidence_scorer(network, train, SETTINGS), validation, train)
+    heard = []
+    CMN(**QUICK).fit(train, validation, heard.append)
+    evidence, blend = heard[-2:]
+    assert start["ndcg@10"] <= evidence.metrics["ndcg@10"] <= blend.metrics["ndcg@10"]
