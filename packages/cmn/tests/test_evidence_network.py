@@ -1,15 +1,15 @@
-"""The evidence network: one score in all its forms, gradients, and the estimator round it."""
+"""The evidence network: its equation, its calibration, and the estimator round it."""
 
 import numpy as np
 import pytest
 import torch
 
+from cmn.baselines.ease import EASE
 from cmn.baselines.popularity import Popularity
-from cmn.calibration import TOP, examples, smooth_loss
+from cmn.calibration import RANDOM, Range, Shortlists, pattern_search, shortlists
 from cmn.contrastive import ContrastiveTrainer
 from cmn.evaluation import evaluate
 from cmn.evidence_fitting import build_evidence_network, build_evidence_scorer
-from cmn.evidence_network import Candidates
 from cmn.hyperparameters import Hyperparameters
 from cmn.optimisers import RowAdam
 from cmn.recommender import CMN
@@ -24,67 +24,55 @@ def network(ragged_matrix):
     network = build_evidence_network(
         *ragged_matrix.shape, SETTINGS, torch.Generator().manual_seed(0)
     )
-    network.centre(torch.tensor(-1.5), torch.tensor(1.2))
-    values = {"gamma": 1.3, "delta": 0.4, "beta": 0.3, "mass": 2.0, "affinity": 0.7, "items": 0.9}
-    with torch.no_grad():
-        for name, value in values.items():
-            getattr(network, name).fill_(value)
+    network.set_scalars(
+        {"gamma": 1.3, "delta": 0.4, "beta": 0.3, "log_floor": -3.0, "affinity": 0.7, "items": 0.9}
+    )
     return network
 
 
-@pytest.mark.parametrize("inside", [False, True])
-def test_candidates_score_as_in_the_whole_catalogue(ragged_matrix, network, inside):
+def test_a_score_is_the_equation(ragged_matrix, network):
     scorer = build_evidence_scorer(network, ragged_matrix, SETTINGS)
-    users = np.array([1, 4, 6])
-    items = np.array([np.flatnonzero(row)[0] for row in ragged_matrix[users].toarray()])
-    generator = np.random.default_rng(0)
-    (example,) = examples(network, scorer, (users, items), inside=inside, generator=generator)
-    scores = network(example.candidates).detach().numpy()
-    rows = scorer.evidence.rows(users, items if inside else None)
-    whole = scorer.from_rows(users, rows)
-    if inside:  # the target's popularity without this edge
-        degrees = scorer.evidence.item_degrees[items]
-        whole[np.arange(3), items] -= (
-            2.0 * 0.3 * (np.log(np.maximum(degrees - 1, 1)) - np.log(degrees))
-        )
-    np.testing.assert_allclose(scores[:, 0], whole[np.arange(3), items], rtol=1e-4)
-    top = np.sort(scores[:, 1 : 1 + min(TOP, 12)], axis=1)
-    np.testing.assert_allclose(top, np.sort(whole if not inside else top, axis=1), rtol=1e-4)
+    dense, found = ragged_matrix.toarray(), scorer.score(np.arange(9))
+    walks = scorer.evidence.rows(np.arange(9)).toarray()
+    linear = EASE(SETTINGS.linear_l2).fit(ragged_matrix).score(np.arange(9))
+    memories = [m.detach().numpy() for m in (network.user_memory, network.item_memory)]
+    for u in range(9):
+        for i in range(12):
+            members = [v for v in range(9) if dense[v, i] and walks[u, v] > 0]
+            mass = sum(walks[u, v] ** 1.3 * dense[v].sum() ** -0.4 for v in members)
+            user, item = memories[0][u], memories[1][i]
+            cosine = user @ item / np.linalg.norm(user) / np.linalg.norm(item)
+            expected = np.log(mass + np.exp(-3)) - 0.3 * np.log(max(1, dense[:, i].sum()))
+            expected += 0.7 * cosine / SETTINGS.temperature + 0.9 * np.arcsinh(linear[u, i] / 0.02)
+            assert found[u, i] == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
 
-def test_gradcheck_of_the_scalars():
-    matrix_free = Candidates(
-        torch.tensor([-1.0, -2.0, -0.5, -1.2]).double(),
-        torch.tensor([0.5, 1.0, 0.2, 2.0]).double(),
-        torch.tensor([0, 0, 2, 3]),
-        torch.tensor([[0.1, 0.7], [0.3, 1.1]]).double(),
-        torch.tensor([[1.0, -2.0], [0.5, 0.1]]).double(),
-        torch.tensor([[0.2, 0.0], [1.5, -0.3]]).double(),
-    )
-    network = build_evidence_network(3, 4, SETTINGS).double()
-    network.centre(torch.tensor(-1.0), torch.tensor(0.5))
-    names = list(network.scalars())
-    with torch.no_grad():
-        network.affinity.fill_(0.5)
-        network.items.fill_(0.4)
+def test_the_search_finds_a_peak_and_never_ends_below_its_start():
+    ranges = {"x": Range(-2.0, 2.0, 0.5), "y": Range(0.0, 1.0, 0.5)}
+    tried = []
 
-    def scores(*values):
-        given = dict(zip(names, values, strict=True))
-        return torch.func.functional_call(network, given, (matrix_free,))
+    def peak(at):
+        tried.append(at)
+        return -abs(at["x"] - 1.25) - abs(at["y"] - 3.0) - at["z"]
 
-    assert torch.autograd.gradcheck(scores, tuple(network.scalars().values()))
+    best, value = pattern_search(peak, {"x": -1.0, "y": 0.0, "z": 7.0}, ranges)
+    assert best == {"x": 1.25, "y": 1.0, "z": 7.0}
+    assert value == peak(best) == max(peak(at) for at in list(tried))
+    assert pattern_search(lambda _: 1.0, {"x": 0.3}, {"x": ranges["x"]}) == ({"x": 0.3}, 1.0)
 
 
-def test_the_smooth_loss_falls_as_the_target_rises():
-    rivals = torch.linspace(-3, 3, 301).repeat(2, 1)
-    valid = torch.ones(2, 301, dtype=torch.bool)
-    valid[:, 0] = False
-    losses = []
-    for target in (-5.0, 0.0, 2.9, 9.0):
-        rivals[:, 0] = target
-        losses.append(smooth_loss(rivals, valid, 1.0).item())
-    assert losses == sorted(losses, reverse=True)
-    assert losses[-1] < 0.05
+def test_shortlists_measure_what_full_ranking_measures(blocks):
+    train, held_out = leave_one_out(blocks, np.random.default_rng(5))
+    network = build_evidence_network(*train.shape, SETTINGS, torch.Generator().manual_seed(0))
+    scorer = build_evidence_scorer(network, train, SETTINGS)
+    lists = shortlists(scorer, held_out, np.random.default_rng(0))
+    assert not lists.valid[:, 0].any()
+    for weights in ({}, {"log_floor": -3.0, "beta": -0.2, "affinity": 0.4, "items": 1.1}):
+        network.set_scalars(weights)
+        alone = Shortlists(lists.reads, lists.valid.copy())
+        alone.valid[:, 1 : 1 + RANDOM] = False  # no rival drawn: this half of the value is one
+        expected = evaluate(scorer, held_out, train)["ndcg@10"]
+        assert alone.value(network) - 1 == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_contrastive_loss_is_a_softmax_over_cosines(ragged_matrix, network):
@@ -131,3 +119,13 @@ def test_the_best_protocol_learns_saves_and_resumes(blocks, tmp_path):
         np.testing.assert_array_equal(other.score([0, 7, 59]), model.score([0, 7, 59]))
     ids, _ = loaded.recommend([3], n=5)
     assert not set(ids[0]) & set(train[[3]].indices)
+
+
+def test_no_search_ends_below_its_start_on_validation(blocks):
+    train, validation = leave_one_out(blocks, np.random.default_rng(5))
+    network = build_evidence_network(*train.shape, SETTINGS)
+    start = evaluate(build_evidence_scorer(network, train, SETTINGS), validation, train)
+    heard = []
+    CMN(**QUICK).fit(train, validation, heard.append)
+    evidence, blend = heard[-2:]
+    assert start["ndcg@10"] <= evidence.metrics["ndcg@10"] <= blend.metrics["ndcg@10"]

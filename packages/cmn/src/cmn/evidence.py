@@ -9,6 +9,7 @@ Letters: B users of a batch, P users, Q items.
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 
 
 class WalkEvidence:
-    """Gives s_uv of any users, on the whole graph or on it without one edge of each.
+    """Gives s_uv of any users.
 
-    A training example must not see itself: its user stands in N(i), and every member of N(i)
-    shares item i with the user, which is never so for an item yet to be found. On the graph
-    without the edge (u, i) both are gone.
+    An edge of the graph sees itself: its user stands in N(i), and every member of N(i) shares item
+    i with the user, which is never so for an item yet to be found. Whatever is learnt from evidence
+    must be learnt from edges that are not in the graph, such as a validation set's.
 
     Args:
         matrix: binary training CSR (P, Q).
@@ -49,47 +50,32 @@ class WalkEvidence:
         self.user_degrees = np.diff(matrix.indptr).astype(np.int64)
         by_item = sparse.csr_array(matrix.T.tocsr())
         self.item_degrees = np.diff(by_item.indptr).astype(np.int64)
-        self._alpha = alpha
-        self._step = np.maximum(self.item_degrees, 1).astype(np.float32) ** np.float32(-alpha)
+        self.alpha = alpha
         if max_neighbours:
             by_item = _sampled(by_item, max_neighbours, generator or np.random.default_rng(0))
         self._by_item = by_item
 
-    def rows(
-        self, users: NDArray[np.int64], without: NDArray[np.int64] | None = None
-    ) -> sparse.csr_array:
-        """Returns s_uv of users (B,) and all v, CSR (B, P), float32.
+    def at(self, alpha: float) -> WalkEvidence:
+        """Returns the evidence of walks with another exponent, over the same graph and sample."""
+        other = copy.copy(self)
+        other.alpha = alpha
+        return other
 
-        Args:
-            users: row numbers.
-            without: (B,), an item of each user; the row is that of the graph without this edge.
-        """
-        seen = self.matrix[users]
-        owners = np.repeat(np.arange(users.size), np.diff(seen.indptr))
-        degrees = self.user_degrees[users]
-        values = self._step[seen.indices]
-        if without is not None:
-            values = np.where(seen.indices == without[owners], np.float32(0), values)
-            degrees = degrees - 1
-        reached = self._reached(seen, values, degrees)
+    def rows(self, users: NDArray[np.int64]) -> sparse.csr_array:
+        """Returns s_uv of users (B,) in the graph and all v, CSR (B, P), float32."""
+        reached = self.rows_of(self.matrix[users])
         here = np.repeat(users, np.diff(reached.indptr)) == reached.indices
         reached.data[here] = 0
         reached.eliminate_zeros()
         return reached
 
     def rows_of(self, histories: sparse.csr_array) -> sparse.csr_array:
-        """Returns s_uv of users who are not in the graph, CSR (B, P), by binary CSR (B, Q)."""
-        degrees = np.diff(histories.indptr)
-        return self._reached(histories, self._step[histories.indices], degrees)
-
-    def _reached(
-        self, seen: sparse.csr_array, values: NDArray[np.float32], degrees: NDArray[np.int64]
-    ) -> sparse.csr_array:
-        """Walks from items seen (B, Q) with the weights of their steps on to their users."""
-        scale = np.maximum(degrees, 1).astype(np.float32) ** np.float32(-self._alpha)
-        owners = np.repeat(np.arange(seen.shape[0]), np.diff(seen.indptr))
-        steps = sparse.csr_array((values * scale[owners], seen.indices, seen.indptr), seen.shape)
-        steps.eliminate_zeros()
+        """Returns s_uv of users who need not be in the graph, by binary CSR (B, Q), CSR (B, P)."""
+        degrees = np.maximum(np.diff(histories.indptr), 1).astype(np.float32)
+        owners = np.repeat(np.arange(degrees.size), np.diff(histories.indptr))
+        members = np.maximum(self.item_degrees[histories.indices], 1).astype(np.float32)
+        values = (degrees[owners] * members) ** np.float32(-self.alpha)
+        steps = sparse.csr_array((values, histories.indices, histories.indptr), histories.shape)
         return sparse.csr_array(steps @ self._by_item)
 
     def catalogue(self, rows: sparse.csr_array, gamma: float, delta: float) -> NDArray[np.float32]:

@@ -1,19 +1,16 @@
 """Evidence network: an unnormalised memory read joined with the affinity of user and item memory.
 
-    r_ui = mass (log(Z_ui + floor) - beta log d_i)
-           + affinity cos(m_u, e_i) / T + items asinh(Y_ui / .02)
-    Z_ui = sum over v in N(i) of exp(gamma (log s_uv - s0) - delta (log d_v - d0))
+    r_ui = log(Z_ui + floor) - beta log d_i + affinity cos(m_u, e_i) / T + items asinh(Y_ui / .02)
+    Z_ui = sum over v in N(i) of exp(gamma log s_uv - delta log d_v)
     Y_ui = sum over j in I(u) of B_ji
 
 Z is the total attention that N(i) gives to u, its logits being evidence from walks (`evidence`).
 The paper's softmax divides by it; but how many neighbours agree, and how strongly, is the best
-signal there is. The centres s0 and d0 are means over the members of many neighbourhoods, so that Z
-counts in members of average evidence whatever gamma and delta are. Y is the same for the items: a
-linear read over what u has, by the weights B of EASE (Steck, 2019), which need no training. With
-gamma = mass = 1, delta = alpha, a tiny floor and neither affinity nor items the ranking is
-RP3beta's: this is where learning starts.
+signal there is. Y is the same for the items: a linear read over what u has, by the weights B of
+EASE (Steck, 2019), which need no training. With gamma = 1, delta = alpha, a tiny floor and neither
+affinity nor items the ranking is RP3beta's: this is where calibration starts.
 
-Letters: B users, C candidates of each, P users, Q items, S members in all, d the embedding size.
+Letters: B users, C candidates of each, P users, Q items, d the embedding size.
 """
 
 from __future__ import annotations
@@ -27,7 +24,7 @@ from torch import nn
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
     from scipy import sparse
@@ -35,8 +32,7 @@ if TYPE_CHECKING:
 
     from cmn.evidence import WalkEvidence
 
-TINY_FLOOR = 1e-12
-FLOOR = 0.2  # once Z counts in members of average evidence
+LOG_TINY = -69.0  # of a floor below any Z
 LINEAR_UNIT = 0.02  # Y well below it enters in proportion, well above by its logarithm
 USERS_AT_A_TIME = 256
 
@@ -52,34 +48,30 @@ class LinearRead(Protocol):
 
 
 @dataclass(frozen=True)
-class Candidates:
-    """What the score of C candidates of each of B users is made of.
+class Reads:
+    """What scores are made of; the arrays have one shape, (B, Q) or (B, C).
 
     Attributes:
-        log_evidence: log s_uv of the members with evidence, (S,).
-        log_member_degrees: log d_v of the same, (S,).
-        cells: int64 (S,), the place b C + c of the pair each member belongs to.
-        log_item_degrees: log d_i, (B, C).
-        affinity: cos(m_u, e_i) / T, (B, C).
-        linear: asinh(Y_ui / .02), (B, C).
+        evidence: Z_ui.
+        log_degrees: log d_i.
+        affinity: cos(m_u, e_i) / T.
+        linear: asinh(Y_ui / .02).
     """
 
-    log_evidence: Tensor
-    log_member_degrees: Tensor
-    cells: Tensor
-    log_item_degrees: Tensor
-    affinity: Tensor
-    linear: Tensor
+    evidence: NDArray[np.float32]
+    log_degrees: NDArray[np.float32]
+    affinity: NDArray[np.float32]
+    linear: NDArray[np.float32]
 
 
 class EvidenceNetwork(nn.Module):
-    """The memories M and E and the scalars of the two equations above.
+    """The memories M and E, trained, and the scalars of the equations above, calibrated.
 
     Args:
         n_users: P.
         n_items: Q.
         embedding_dim: d.
-        alpha: where delta starts.
+        alpha: where alpha and delta start.
         beta: where beta starts.
         temperature: T.
         generator: source of the memories' initial values.
@@ -103,41 +95,33 @@ class EvidenceNetwork(nn.Module):
         with torch.no_grad():
             self.user_memory.mul_(0.1)
             self.item_memory.mul_(0.1)
-        self.gamma = nn.Parameter(torch.tensor(1.0))
-        self.delta = nn.Parameter(torch.tensor(float(alpha)))
-        self.beta = nn.Parameter(torch.tensor(float(beta)))
-        self.log_floor = nn.Parameter(torch.tensor(float(np.log(TINY_FLOOR))))
-        self.mass = nn.Parameter(torch.tensor(1.0))
-        self.affinity = nn.Parameter(torch.tensor(0.0))
-        self.items = nn.Parameter(torch.tensor(0.0))
-        self.evidence_centre = nn.Buffer(torch.tensor(0.0))
-        self.degree_centre = nn.Buffer(torch.tensor(0.0))
+        self.alpha = _scalar(alpha)
+        self.gamma = _scalar(1.0)
+        self.delta = _scalar(alpha)
+        self.beta = _scalar(beta)
+        self.log_floor = _scalar(LOG_TINY)
+        self.affinity = _scalar(0.0)
+        self.items = _scalar(0.0)
 
-    def forward(self, candidates: Candidates) -> Tensor:
-        """Returns r_ui of the candidates, (B, C)."""
-        logits = self.gamma * (candidates.log_evidence - self.evidence_centre)
-        logits = logits - self.delta * (candidates.log_member_degrees - self.degree_centre)
-        log_degrees = candidates.log_item_degrees
-        total = torch.exp(self.log_floor).expand(log_degrees.numel())
-        total = total.index_add(0, candidates.cells, logits.exp())
-        read = total.log().view_as(log_degrees) - self.beta * log_degrees
-        others = self.affinity * candidates.affinity + self.items * candidates.linear
-        return self.mass * read + others
+    def scalars(self) -> dict[str, float]:
+        """Returns what is calibrated, by name."""
+        return {name: value.item() for name, value in self.named_buffers()}
 
-    def scalars(self) -> dict[str, nn.Parameter]:
-        """Returns what is learnt beside the memories, by name."""
-        return {name: weight for name, weight in self.named_parameters() if weight.ndim == 0}
+    def set_scalars(self, values: Mapping[str, float]) -> None:
+        """Sets some of the scalars."""
+        for name, value in values.items():
+            getattr(self, name).fill_(value)
 
-    @torch.no_grad()
-    def centre(self, log_evidence: Tensor, log_degree: Tensor) -> None:
-        """Sets s0 and d0, and the floor to a fifth of a member of average evidence."""
-        self.evidence_centre.copy_(log_evidence)
-        self.degree_centre.copy_(log_degree)
-        self.log_floor.fill_(float(np.log(FLOOR)))
-
-    def log_scale(self) -> float:
-        """Returns the logarithm of what the centres divide Z by."""
-        return float(self.gamma * self.evidence_centre - self.delta * self.degree_centre)
+    def joined(self, reads: Reads) -> NDArray[np.float32]:
+        """Returns r_ui in the shape of the reads."""
+        value = {name: np.float32(scalar) for name, scalar in self.scalars().items()}
+        scores = reads.evidence + np.exp(value["log_floor"])
+        np.log(scores, out=scores)
+        scores -= value["beta"] * reads.log_degrees
+        for name, read in (("affinity", reads.affinity), ("items", reads.linear)):
+            if value[name]:
+                scores += value[name] * read
+        return scores
 
     def affinities(self, users: Tensor) -> Tensor:
         """Returns cos(m_u, e_i) / T for users (B,) and all items, (B, Q)."""
@@ -161,24 +145,38 @@ class EvidenceScorer:
     def __init__(
         self, network: EvidenceNetwork, evidence: WalkEvidence, linear: LinearRead | None = None
     ) -> None:
-        self.evidence = evidence
         self.has_linear = linear is not None
-        self._network, self._linear = network, linear
+        self._network, self._evidence, self._linear = network, evidence, linear
         self._log_degrees = np.log(np.maximum(evidence.item_degrees, 1)).astype(np.float32)
+
+    @property
+    def evidence(self) -> WalkEvidence:
+        """Walks with the network's alpha."""
+        return self._evidence.at(self._network.alpha.item())
 
     def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
         """Returns r_ui of shape (B, Q) for users (B,)."""
         scores = np.empty((users.size, self._log_degrees.size), dtype=np.float32)
         for start in range(0, users.size, USERS_AT_A_TIME):
             part = slice(start, start + USERS_AT_A_TIME)
-            scores[part] = self.from_rows(users[part], self.evidence.rows(users[part]))
+            scores[part] = self.joined(self.reads(users[part]))
         return scores
 
+    def joined(self, reads: Reads) -> NDArray[np.float32]:
+        """Returns r_ui in the shape of the reads."""
+        return self._network.joined(reads)
+
     @torch.no_grad()
-    def from_rows(self, users: NDArray[np.int64], rows: sparse.csr_array) -> NDArray[np.float32]:
-        """Returns r_ui of shape (B, Q) for users (B,) whose evidence s_uv is given, CSR (B, P)."""
-        user = self._network.user_memory[torch.from_numpy(users)]
-        return self._joined(rows, user, lambda: self.linear(users))
+    def reads(self, users: NDArray[np.int64], *, everything: bool = False) -> Reads:
+        """Returns what the scores of users (B,) and all items are made of.
+
+        Args:
+            users: row numbers.
+            everything: compute reads whose weight is zero, too; else they are zeros.
+        """
+        memories = self._network.user_memory[torch.from_numpy(users)]
+        rows = self.evidence.rows(users)
+        return self._reads(rows, memories, lambda read: read.score(users), everything=everything)
 
     @torch.no_grad()
     def of_histories(self, histories: sparse.csr_array, memories: Tensor) -> NDArray[np.float32]:
@@ -188,39 +186,31 @@ class EvidenceScorer:
             histories: binary CSR (B, Q).
             memories: their m_u, (B, d).
         """
+        rows = self.evidence.rows_of(histories)
+        reads = self._reads(rows, memories, lambda read: read.score_histories(histories))
+        return self.joined(reads)
 
-        def linear() -> NDArray[np.float32]:
-            if self._linear is None:
-                return np.zeros(histories.shape, dtype=np.float32)
-            return _bent(self._linear.score_histories(histories))
-
-        return self._joined(self.evidence.rows_of(histories), memories, linear)
-
-    def _joined(
+    def _reads(
         self,
         rows: sparse.csr_array,
         memories: Tensor,
-        linear: Callable[[], NDArray[np.float32]],
-    ) -> NDArray[np.float32]:
+        read_linear: Callable[[LinearRead], NDArray[np.float32]],
+        *,
+        everything: bool = False,
+    ) -> Reads:
         network = self._network
-        scores = self.evidence.catalogue(rows, network.gamma.item(), network.delta.item())
-        scores *= np.float32(np.exp(-network.log_scale()))
-        scores += np.float32(network.log_floor.exp().item())
-        np.log(scores, out=scores)
-        scores -= np.float32(network.beta.item()) * self._log_degrees
-        scores *= np.float32(network.mass.item())
-        if network.affinity.item():
-            affinities = network.affinities_of(memories).numpy()
-            scores += np.float32(network.affinity.item()) * affinities
-        if network.items.item():
-            scores += np.float32(network.items.item()) * linear()
-        return scores
+        evidence = self._evidence.catalogue(rows, network.gamma.item(), network.delta.item())
+        affinity = linear = np.broadcast_to(np.float32(0), evidence.shape)
+        if network.affinity.item() or everything:
+            affinity = network.affinities_of(memories).numpy()
+        if self._linear is not None and (network.items.item() or everything):
+            linear = _bent(read_linear(self._linear))
+        log_degrees = np.broadcast_to(self._log_degrees, evidence.shape)
+        return Reads(evidence, log_degrees, affinity, linear)
 
-    def linear(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Returns asinh(Y_ui / .02), (B, Q), for users (B,); zeros where the read is left out."""
-        if self._linear is None:
-            return np.zeros((users.size, self._log_degrees.size), dtype=np.float32)
-        return _bent(self._linear.score(users))
+
+def _scalar(value: float) -> nn.Buffer:
+    return nn.Buffer(torch.tensor(float(value)))
 
 
 def _bent(read: NDArray[np.float32]) -> NDArray[np.float32]:

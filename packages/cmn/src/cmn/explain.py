@@ -92,18 +92,17 @@ def trace_evidence(
     known = strengths > 0
     logits = network.gamma.item() * np.log(strengths, where=known, out=np.zeros(members.size))
     degrees = np.log(np.maximum(evidence.user_degrees[members], 1))
-    logits -= network.delta.item() * degrees + network.log_scale()
+    logits -= network.delta.item() * degrees
     shares = np.where(known, np.exp(logits), 0.0)
     order = np.argsort(-shares, kind="stable")
     members, shares = members[order], shares[order]
     total, floor = shares.sum(), float(network.log_floor.exp())
-    mass = network.mass.item()
     score = float(scorer.score(np.array([row]))[0, column])
     rest = np.maximum(total - shares[:DELETED_AT_MOST], 0)
-    effects = mass * (np.log(total + floor) - np.log(rest + floor))
+    effects = np.log(total + floor) - np.log(rest + floor)
     return Attention(
         score,
-        score - mass * float(np.log(total + floor) - np.log(floor)),
+        score - float(np.log(total + floor) - np.log(floor)),
         members,
         (shares / max(total, 1e-300))[None].astype(np.float32),
         effects.astype(np.float32),

@@ -120,9 +120,11 @@ class Hyperparameters:
     exclude_self: bool = _switch(
         False, "strike a user out of the neighbourhoods it attends to while training"
     )
-    alpha: float = _number(0.5, 0, "evidence: exponent of the walk's probabilities")
+    alpha: float = _number(
+        0.5, 0, "evidence: where the exponent of the walk's probabilities starts"
+    )
     beta: float = _number(0.2297, 0, "evidence: where the exponent of popularity starts")
-    temperature: float = _number(0.15, 0, "evidence: softness of the contrastive loss", above=True)
+    temperature: float = _number(0.12, 0, "evidence: softness of the contrastive loss", above=True)
     shared_negatives: int = _number(512, 1, "evidence: negatives drawn for each step")
     linear_l2: float = _number(
         300.0, 0, "evidence: penalty of the linear read over a user's items; 0 leaves it out"
