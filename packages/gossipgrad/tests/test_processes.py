@@ -44,6 +44,7 @@ def run(kind, ranks, program, *arguments):
     )
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert lines, done.stderr[-3000:]
+    assert done.returncode == 0 or program == "death.py", done.stderr[-3000:]
     return sorted(lines, key=lambda line: line["rank"])
 
 

@@ -64,7 +64,7 @@ class Job:
             model._network.vigil._looked_at -= 60  # it was stopped, so it asks who still knows it
             with pytest.raises(DroppedError, match=r"model\.rejoin"):
                 deque(iter(step, None), maxlen=0)
-            assert model.rejoin(optimizer, timeout_s=30) > BEFORE
+            assert model.rejoin(optimizer, timeout_s=30) >= BEFORE
             before = None
         else:
             with model._lock:
@@ -109,7 +109,9 @@ def test_same_seed_same_bits_over_drop_and_return(mode):
         assert one[3] == two[3]
 
 
-@pytest.mark.parametrize("settings", [{"mode": "async"}, {"exchange_momentum": True}])
+@pytest.mark.parametrize(
+    "settings", [{"mode": "async"}, {"exchange_momentum": True}, {"average_every": 6}]
+)
 def test_every_kind_of_exchange_takes_a_rank_back(settings):
     rows = Job(4, 3, **settings).run()
     assert all(row[5] == [0, 1, 2, 3] for row in rows)

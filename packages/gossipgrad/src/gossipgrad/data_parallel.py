@@ -248,7 +248,7 @@ class GossipDataParallel(nn.Module):
                 nobody answers while the others evaluate or have ended.
 
         Returns:
-            The optimizer steps that the sponsor had made, now also this model's `steps`.
+            The exchanged steps that the sponsor had made, now also this model's `steps`.
 
         Raises:
             ConfigurationError: this rank has not been dropped.
@@ -370,7 +370,8 @@ class GossipDataParallel(nn.Module):
                     self.module,
                     optimizer,
                     {"step": step, "incarnation": incarnation, "mass": portion,
-                     "steps": self.steps, "generation": self._assembly.generation,
+                     # This step may yet end with a periodic average, which all go to.
+                     "steps": self.steps - 1, "generation": self._assembly.generation,
                      "membership": self._membership.state()},
                 )  # fmt: skip
 
