@@ -49,6 +49,7 @@ class Returns:
         self._signalling = vigil.signalling
         self._lock = lock
         self._attempts = 0
+        self._asked_at = -math.inf
         self._asking: set[int] = set()
         self._limits: dict[int, int] = {}
         self._agreed: dict[int, int] = {}
@@ -82,7 +83,6 @@ class Returns:
         """
         with self._lock:
             rank = min(self._asking)
-            self._asking.discard(rank)
             self._agreed.clear()
             for peer in self._others(rank):
                 self._signalling.send(peer, "propose", rank=rank, step=step)
@@ -102,6 +102,7 @@ class Returns:
                 )
             if arrived:
                 self._membership.welcome(rank, step, incarnation)
+            self._asking.discard(rank)  # now: it has gone on asking until it was answered
         return rank if arrived else None
 
     def come_back(self, timeout_s: float) -> bytes | None:
@@ -145,8 +146,6 @@ class Returns:
                 if peer != self._transport.rank:
                     self._signalling.send(peer, "return")
         return self._offer is not None
-
-    _asked_at = -math.inf
 
     def _send_state(self, rank: int, content: bytes) -> bool:
         raw = torch.frombuffer(bytearray(content), dtype=torch.uint8)
