@@ -44,6 +44,7 @@ def run(kind, ranks, program, *arguments):
     )
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert lines, done.stderr[-3000:]
+    assert done.returncode == 0 or program == "death.py", done.stderr[-3000:]
     return sorted(lines, key=lambda line: line["rank"])
 
 
@@ -102,3 +103,12 @@ def test_survivors_of_a_killed_rank_train_on(kind, victim):
     assert all(line["living"] == expected for line in survivors)
     assert len({line["bits"] for line in survivors}) == 1
     assert max(line["lost"] for line in survivors) <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stopped_rank_is_dropped_and_comes_back(kind):
+    ranks = run(kind, 3, "stopped.py", 0.5)
+    assert [line["living"] for line in ranks] == 3 * [[0, 1, 2]]
+    assert [line["dropped"] for line in ranks] == [1, 1, 1]
+    assert len({line["bits"] for line in ranks}) == 1

@@ -83,16 +83,17 @@ class Assembly:
         generation, nap, told_at, began = self.generation, nap or Nap(), 0.0, time.monotonic()
         while generation not in self._going:
             serve()
-            leader = self._membership.living(standing().steps)[0]
+            self._vigil.check_dropped()
+            now = standing()
+            leader = self._living(now.steps)[0]
             if leader == self._transport.rank:
-                self._note(generation, leader, standing())
+                self._note(generation, leader, now)
                 missing = self._decide(generation)
             else:
                 missing = [leader]
             self._vigil.watch(missing, began)
             if leader != self._transport.rank and time.monotonic() - told_at > _REPEAT_S:
                 told_at = time.monotonic()
-                now = standing()
                 self._signalling.send(
                     leader,
                     "join",
@@ -103,6 +104,10 @@ class Assembly:
         self._joined.pop(generation, None)
         return self._going[generation]
 
+    def _living(self, steps: int) -> list[int]:
+        # A rank that is on its way back takes part, and all go on to the step of its return.
+        return self._membership.living(max(steps, self._membership.latest_return))
+
     def _note(self, generation: int, rank: int, standing: Standing) -> None:
         joined = self._joined.setdefault(generation, {})
         if joined.get(rank) != standing:
@@ -111,7 +116,8 @@ class Assembly:
 
     def _decide(self, generation: int) -> list[int]:
         joined = self._joined[generation]
-        here = self._membership.living(max(standing.steps for standing in joined.values()))
+        steps = max(standing.steps for standing in joined.values())
+        here = self._living(steps)
         missing = [rank for rank in here if rank not in joined]
         if missing:
             return missing
@@ -120,7 +126,8 @@ class Assembly:
         some_died = len(here) < self._transport.size
         if not settled and not (some_died and time.monotonic() - self._changed_at > _QUIET_S):
             return []
-        meeting = Meeting(max(s.steps for s in standings), here, generation)
+        steps = max(steps, self._membership.latest_return)
+        meeting = Meeting(steps, here, generation)
         self._going[generation] = meeting
         for rank in here[1:]:
             self._send_go(rank, meeting)

@@ -6,6 +6,7 @@ paper) and is repeatable bit by bit; `FreeAveraging` takes what has come (mode a
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,7 @@ import torch
 from gossipgrad.assembly import Standing
 from gossipgrad.exchange import FreeExchange, Outcome, PairedExchange
 from gossipgrad.progress import Nap
+from gossipgrad.returning import Returns
 from gossipgrad.rule import Portion, average_late, sampled_distance, settle
 from gossipgrad.schedules import Schedule
 from gossipgrad.snapshots import Snapshots
@@ -29,12 +31,14 @@ class Network:
         schedule: who with whom.
         vigil: who is alive, and how that is found out.
         lock: held by whoever touches the network.
+        returns: how dropped ranks come back.
     """
 
     transport: Transport
     schedule: Schedule
     vigil: Vigil
     lock: threading.RLock
+    returns: Returns
 
 
 class PairedAveraging:
@@ -64,11 +68,31 @@ class PairedAveraging:
     def begin(self) -> None:
         """Takes a snapshot and starts to exchange it."""
         with self._network.lock:
+            self._wait_for_sponsor()
             where = f"on rank {self._network.transport.rank} before exchange {self.begun}"
             packed = self._snapshots.pack(self.exchange.outgoing, where)
             self.exchange.post(self.begun, self.mass, packed)
             self.begun += 1
             self.open = True
+
+    def _wait_for_sponsor(self) -> None:
+        began, nap = time.monotonic(), self._make_nap()
+        while (sponsor := self._network.returns.holds(self.begun)) is not None:
+            self.exchange.poll()
+            self._network.vigil.watch([sponsor], began)
+            nap()
+
+    def _make_nap(self) -> Callable[[], None]:
+        lock, nap = self._network.lock, Nap()
+
+        def release_and_nap() -> None:
+            lock.release()
+            try:
+                nap()
+            finally:
+                lock.acquire()
+
+        return release_and_nap
 
     def finish(self, staleness: int) -> Outcome:
         """Waits for the exchange and settles it with the present weights.
@@ -77,17 +101,8 @@ class PairedAveraging:
             staleness: local steps since `begin`.
         """
         exchange, network = self.exchange, self._network
-        nap = Nap()
-
-        def release_and_nap() -> None:
-            network.lock.release()
-            try:
-                nap()
-            finally:
-                network.lock.acquire()
-
         with network.lock:
-            exposed_s = exchange.wait(release_and_nap)
+            exposed_s = exchange.wait(self._make_nap())
             outcome = self._settle(exposed_s, staleness)
         now = time.monotonic()
         network.vigil.patience.observe(exposed_s, now - self._finished_at)
@@ -157,6 +172,22 @@ class PairedAveraging:
         self.mass = 1.0
         for residual in self._snapshots.residuals or ():
             residual.zero_()
+
+    @property
+    def portion(self) -> float:
+        """The mass that a returning rank takes over with a copy of the weights."""
+        return 0.0 if self._paper else 0.5 * self.mass
+
+    def suspend(self) -> None:
+        """Gives up the exchange under way until `restart`."""
+        self.abandon()
+
+    def restart(self, step: int, mass: float) -> None:
+        """Begins anew at `step` with another rank's weights and this mass of it."""
+        self.equalise()
+        self.exchange.forget()
+        self.begun, self.mass = step, mass or 1.0
+        self._finished_at = time.monotonic()
 
     def abandon(self) -> None:
         """Gives up what is under way."""
@@ -244,6 +275,20 @@ class FreeAveraging:
         self.mass = 1.0
         for residual in self._snapshots.residuals or ():
             residual.zero_()
+
+    @property
+    def portion(self) -> float:
+        """The mass that a returning rank takes over with a copy of the weights."""
+        return 0.5 * (self.mass - self.exchange.debt)
+
+    def suspend(self) -> None:
+        """Does nothing: what still arrives carries mass that counts."""
+
+    def restart(self, step: int, mass: float) -> None:
+        """Begins anew at `step` with another rank's weights and this mass of it."""
+        self.equalise()
+        self.exchange.forgive()
+        self.begun, self.mass = step, mass
 
     def abandon(self) -> None:
         """Gives up what is under way."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from gossipgrad.progress import Nap
 from gossipgrad.transports import Transport
 
-_FIRST_TAG = 256  # of a channel's 512; those below belong to frames
+_FIRST_TAG = 768  # of a channel's 1024; those below belong to frames
 _GENERATIONS = 4
 _CALLS = 64
 

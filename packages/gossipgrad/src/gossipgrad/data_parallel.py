@@ -11,22 +11,25 @@ from torch import Tensor, nn
 from gossipgrad.agreement import agree
 from gossipgrad.assembly import Assembly
 from gossipgrad.averaging import FreeAveraging, Network, PairedAveraging
+from gossipgrad.belongings import pack, unpack
 from gossipgrad.buckets import Bucket, exchanged_tensors, re_home, still_at_home
 from gossipgrad.collectives import Collectives
 from gossipgrad.consensus import Consensus, average
-from gossipgrad.errors import ConfigurationError, PeerLostError
+from gossipgrad.errors import ConfigurationError, DroppedError, PeerLostError
 from gossipgrad.exchange import Outcome
 from gossipgrad.membership import Membership, Patience
+from gossipgrad.optimizer_state import exchanged_state
 from gossipgrad.optimizer_steps import unwatch_steps, watch_steps
-from gossipgrad.progress import DRIVERS, Progress
+from gossipgrad.progress import Progress
+from gossipgrad.returning import Returns
 from gossipgrad.schedules import make_schedule
+from gossipgrad.settings import check
 from gossipgrad.signalling import Signalling
 from gossipgrad.snapshots import Snapshots
 from gossipgrad.transports import Channel, Transport, connect
 from gossipgrad.vigil import Vigil
 from gossipgrad.wire import make_codec
 
-MODES = ("sync", "overlap", "async", "paper")
 _SILENCE_S = {"thread": 2.0, "none": 2.0, "hooks": 30.0}  # hooks cannot answer between two layers
 
 
@@ -90,7 +93,7 @@ class GossipDataParallel(nn.Module):
         broadcast: bool = True,
     ) -> None:
         super().__init__()
-        _check(mode, max_delay, average_every, bucket_mb, driver)
+        check(mode, max_delay, average_every, bucket_mb, driver)
         self.module = module
         self.mode = mode
         self.steps = 0
@@ -120,7 +123,8 @@ class GossipDataParallel(nn.Module):
             Signalling(self._transport),
             Patience(_SILENCE_S[kind] if silence_s is None else silence_s),
         )
-        self._network = Network(self._transport, self._schedule, vigil, self._lock)
+        returns = Returns(self._transport, vigil, self._lock)
+        self._network = Network(self._transport, self._schedule, vigil, self._lock, returns)
         self._assembly = Assembly(self._transport, vigil)
         self._averaging: PairedAveraging | FreeAveraging | None = None
         self._progress = Progress(self._poll, self._lock, kind)
@@ -230,6 +234,43 @@ class GossipDataParallel(nn.Module):
                 self._buckets = self._buckets[: self._model_buckets]
         return self.module.load_state_dict(state_dict, *args, **kwargs)
 
+    def rejoin(self, optimizer: torch.optim.Optimizer, *, timeout_s: float = 600.0) -> int:
+        """Comes back after a DroppedError; not collective: the others just train on.
+
+        The lowest living rank hands over its weights, its optimizer's state and half of its mass,
+        which leaves the weighted mean of the living as it was; all take this rank in at an agreed
+        exchange. Only for a process that was silent, such as one that was stopped: a freshly
+        started one cannot enter an MPI or torch.distributed job.
+
+        Args:
+            optimizer: of this model's parameters; its state is replaced.
+            timeout_s: seconds after which it gives up. A rank is taken in between two steps, so
+                nobody answers while the others evaluate or have ended.
+
+        Returns:
+            The exchanged steps that the sponsor had made, now also this model's `steps`.
+
+        Raises:
+            ConfigurationError: this rank has not been dropped.
+            DroppedError: no rank took it back in time.
+        """
+        vigil, averaging = self._network.vigil, self._averaging
+        if not vigil.dropped or averaging is None:
+            raise ConfigurationError(f"rank {self.rank} has not been dropped; it cannot rejoin")
+        with self._lock:
+            averaging.suspend()
+        content = self._network.returns.come_back(timeout_s)
+        if content is None:
+            raise DroppedError(f"no rank took rank {self.rank} back within {timeout_s:g} s")
+        books = unpack(content, self.module, optimizer)
+        with self._lock:
+            self._membership.restore(books["membership"], books["step"], books["incarnation"])
+            averaging.restart(books["step"], books["mass"])
+            self._assembly.generation = books["generation"]
+            vigil.readmit(books["step"])
+        self.steps, self._equal = books["steps"], False
+        return self.steps
+
     def barrier(self) -> None:
         """Waits for all living ranks; collective. Exchanges under way are finished."""
         if self.world_size > 1:
@@ -288,7 +329,7 @@ class GossipDataParallel(nn.Module):
             return
         self._equal = False
         if self._averaging is None:
-            self._add_momentum(optimizer)
+            self._buckets += re_home(exchanged_state(optimizer, self.module), self._bucket_bytes)
             self._build()
         if self._progress.error is not None:
             raise self._progress.error
@@ -297,7 +338,8 @@ class GossipDataParallel(nn.Module):
                 "the model's parameters were moved after wrapping (.to(), .half(), a new .data); "
                 "move the model first, then wrap it"
             )
-        outcome = self._turn()
+        self._network.vigil.check_dropped()
+        outcome = self._turn(optimizer)
         if outcome is not None:
             self.last_outcome = outcome
             for listener in self._listeners:
@@ -305,30 +347,36 @@ class GossipDataParallel(nn.Module):
         if self._average_every and self.steps % self._average_every == 0:
             self.consensus()
 
-    def _turn(self) -> Outcome | None:
+    def _turn(self, optimizer: torch.optim.Optimizer) -> Outcome | None:
         averaging = self._averaging
-        if isinstance(averaging, FreeAveraging):
-            return averaging.turn()
         assert averaging is not None  # noqa: S101 - built by the caller
-        if self.mode == "sync":
-            averaging.begin()
-            return averaging.finish(0)
+        if isinstance(averaging, FreeAveraging):
+            self._sponsor(averaging, optimizer)
+            return averaging.turn()
         outcome = averaging.finish(1) if averaging.open else None
+        self._sponsor(averaging, optimizer)
         averaging.begin()
-        return outcome
+        return averaging.finish(0) if self.mode == "sync" else outcome
 
-    def _add_momentum(self, optimizer: torch.optim.Optimizer) -> None:
-        names = {id(parameter): name for name, parameter in self.module.named_parameters()}
-        found: list[tuple[str, Tensor]] = []
-        for parameter, state in optimizer.state.items():
-            for key, value in sorted(state.items()):
-                if (
-                    isinstance(value, Tensor)
-                    and value.shape == parameter.shape
-                    and value.is_floating_point()
-                ):
-                    found.append((f"{names.get(id(parameter), '?')}/{key}", value))
-        self._buckets += re_home(found, self._bucket_bytes)
+    def _sponsor(
+        self, averaging: PairedAveraging | FreeAveraging, optimizer: torch.optim.Optimizer
+    ) -> None:
+        returns = self._network.returns
+        while returns.asked:
+            portion = averaging.portion
+
+            def state(step: int, incarnation: int, portion: float = portion) -> bytes:
+                return pack(
+                    self.module,
+                    optimizer,
+                    {"step": step, "incarnation": incarnation, "mass": portion,
+                     # This step may yet end with a periodic average, which all go to.
+                     "steps": self.steps - 1, "generation": self._assembly.generation,
+                     "membership": self._membership.state()},
+                )  # fmt: skip
+
+            if returns.sponsor(averaging.begun + self._schedule.sweep + 1, state) is not None:
+                averaging.mass -= portion
 
     def _meet(self) -> Collectives:
         averaging = self._averaging
@@ -363,16 +411,3 @@ class GossipDataParallel(nn.Module):
             if not buffer.is_floating_point() and not buffer.is_complex() and buffer.numel()
             and buffer.is_contiguous() and buffer.device.type == "cpu"
         ]  # fmt: skip
-
-
-def _check(mode: str, max_delay: int, average_every: int, bucket_mb: float, driver: str) -> None:
-    if mode not in MODES:
-        raise ConfigurationError(f"mode is {mode!r}; allowed: {', '.join(MODES)}")
-    if max_delay < 1:
-        raise ConfigurationError(f"max_delay is {max_delay}; it must be at least 1")
-    if average_every < 0:
-        raise ConfigurationError(f"average_every is {average_every}; it must be 0 (never) or more")
-    if not bucket_mb > 0:
-        raise ConfigurationError(f"bucket_mb is {bucket_mb}; it must be above 0")
-    if driver not in DRIVERS:
-        raise ConfigurationError(f"driver is {driver!r}; allowed: {', '.join(DRIVERS)}")

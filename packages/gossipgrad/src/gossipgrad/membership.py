@@ -8,6 +8,7 @@ the death, the exchange asks across the gap before it relies on it.
 from collections import deque
 from collections.abc import Iterable
 from statistics import median
+from typing import Any
 
 _REMEMBERED_WAITS = 64
 _MAD_FACTOR = 8.0
@@ -28,6 +29,7 @@ class Membership:
         self._gone: dict[int, int] = {}
         self._back_at: dict[int, int] = {}
         self._knows: dict[tuple[int, int], int] = {}
+        self._incarnations: dict[int, int] = {}
 
     def dead(self, step: int) -> frozenset[int]:
         """Returns the ranks that take no part at `step`."""
@@ -46,21 +48,65 @@ class Membership:
         new = [rank for rank in ranks if rank not in known and rank != self.rank and rank >= 0]
         for rank in new:
             self._gone[rank] = step
-            self._back_at.pop(rank, None)
+            back = self._back_at.pop(rank, 0)
+            for peer, other in [key for key in self._knows if key[1] == rank]:
+                if self._knows[peer, other] < back:  # of the death before this one
+                    del self._knows[peer, other]
         if new:
             self.version += 1
         return new
 
-    def welcome(self, rank: int, step: int) -> None:
-        """Counts `rank` as alive again from exchange `step` on."""
-        if rank in self._gone and self._back_at.get(rank) != step:
-            self._back_at[rank] = step
-            self.version += 1
+    def welcome(self, rank: int, step: int, incarnation: int) -> None:
+        """Counts `rank` as alive again, for the `incarnation`-th time, from exchange `step` on."""
+        self._gone.setdefault(rank, step)
+        self._back_at[rank] = step
+        self._incarnations[rank] = incarnation
+
+    def incarnation(self, rank: int) -> int:
+        """Returns how often `rank` has come back."""
+        return self._incarnations.get(rank, 0)
+
+    def is_exiled(self, rank: int) -> bool:
+        """Says whether `rank` is dead to this one and has not been welcomed back."""
+        return rank in self._gone and rank not in self._back_at
+
+    def is_outdated(self, rank: int, step: int) -> bool:
+        """Says whether news of `step` that `rank` is dead are older than its return."""
+        return step < self._back_at.get(rank, step)
+
+    @property
+    def latest_return(self) -> int:
+        """The exchange from which on all returns so far are in force."""
+        return max(self._back_at.values(), default=0)
+
+    def state(self) -> dict[str, Any]:
+        """Returns what a returning rank has to know, for its `restore`."""
+        return {
+            "gone": dict(self._gone),
+            "back_at": dict(self._back_at),
+            "incarnations": dict(self._incarnations),
+        }
+
+    def restore(self, state: dict[str, Any], step: int, incarnation: int) -> None:
+        """Takes a sponsor's view of the living in place of the own one.
+
+        Args:
+            state: the sponsor's `state()`.
+            step: when this rank is back.
+            incarnation: how often it has come back.
+        """
+        self._gone, self._back_at = dict(state["gone"]), dict(state["back_at"])
+        self._incarnations = dict(state["incarnations"])
+        self._knows.clear()
+        self.welcome(self.rank, step, incarnation)
+        self.version += 1
 
     def hear(self, peer: int, dead: Iterable[int], step: int) -> None:
         """Remembers that `peer` knew of these deaths when its exchange `step` was under way."""
         for rank in dead:
-            self._knows.setdefault((peer, rank), step)
+            before = self._knows.get((peer, rank))
+            if before is None or before < self._back_at.get(rank, before) <= step:
+                self._knows[peer, rank] = step
 
     def learnt(self, peer: int, dead: Iterable[int]) -> int | None:
         """Returns the step at which `peer` had learnt of all these deaths, None if unknown."""

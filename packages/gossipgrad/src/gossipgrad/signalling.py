@@ -14,11 +14,15 @@ class Signalling:
 
     Args:
         transport: what carries them.
+
+    Attributes:
+        admits: says of a sender and a kind whether the signal is handled or thrown away.
     """
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._handlers: dict[str, Handler] = {}
+        self.admits: Callable[[int, str], bool] = lambda *_: True
 
     def on(self, kind: str, handler: Handler) -> None:
         """Calls `handler(sender, content)` for each signal of `kind`."""
@@ -35,6 +39,7 @@ class Signalling:
         """Handles what has arrived."""
         for sender, payload in self._transport.signals():
             content = json.loads(payload)
-            handler = self._handlers.get(content.pop("kind"))
-            if handler is not None:
+            kind = content.pop("kind")
+            handler = self._handlers.get(kind)
+            if handler is not None and self.admits(sender, kind):
                 handler(sender, content)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
+from gossipgrad.errors import DroppedError
 from gossipgrad.membership import Membership, Patience
 from gossipgrad.signalling import Signalling
 from gossipgrad.transports import Transport
@@ -27,6 +28,7 @@ class Vigil:
     Attributes:
         step: the exchange under way, as news say it.
         dropped: whether the others count this rank as dead.
+        returned_at: the exchange with which this rank came back, if it was dropped before.
         noticed: when this rank learnt of whose death, in seconds of `time.monotonic()`.
     """
 
@@ -42,11 +44,14 @@ class Vigil:
         self.patience = patience
         self.step = 0
         self.dropped = False
+        self.returned_at = 0
         self.noticed: list[tuple[float, int]] = []
         self._transport = transport
         self._mourners: list[Callable[[], None]] = []
         self._heard: dict[int, float] = {}
         self._prodded_at = 0.0
+        self._looked_at = self._awake_since = time.monotonic()
+        signalling.admits = self._admits
         signalling.on("news", self._on_news)
         signalling.on("ping", self._on_ping)
         signalling.on("pong", lambda sender, _: self.hear_from(sender))
@@ -57,6 +62,13 @@ class Vigil:
 
     def look(self) -> None:
         """Learns what there is to learn, now."""
+        now = time.monotonic()
+        if now - self._looked_at > self.patience.limit_s() / 2:
+            self._awake_since = now  # this rank itself stood still: others' silence counts anew
+            for peer in self.membership.living(self.step):  # who has dropped it says so
+                if peer != self._transport.rank:
+                    self._ping(peer)
+        self._looked_at = now
         lost = self._transport.lost()
         if lost:
             self.note(lost)
@@ -96,6 +108,7 @@ class Vigil:
         now, limit = time.monotonic(), self.patience.limit_s()
         if now - since < limit / 4:
             return
+        since = max(since, self._awake_since)
         silent = [peer for peer in awaited if now - max(since, self._heard.get(peer, 0.0)) > limit]
         if silent:
             self.note(silent)
@@ -103,6 +116,31 @@ class Vigil:
             self._prodded_at = now
             for peer in awaited:
                 (prod or self._ping)(peer)
+
+    def check_dropped(self) -> None:
+        """Raises DroppedError if the others go on without this rank."""
+        if self.dropped:
+            raise DroppedError(
+                f"rank {self._transport.rank} was silent for too long and the others go on without "
+                "it; call model.rejoin(optimizer) to come back, or restart from a checkpoint"
+            )
+
+    def readmit(self, step: int) -> None:
+        """Counts this rank as back from exchange `step` on."""
+        self.dropped, self.returned_at, self.step = False, step, step
+
+    def hear_of_deaths(self, sender: int, dead: Collection[int], step: int) -> None:
+        """Believes what `sender` knew of the dead at its exchange `step`."""
+        dead = [rank for rank in dead if not self.membership.is_outdated(rank, step)]
+        self.membership.hear(sender, dead, step)
+        self.note(dead)
+
+    def _admits(self, sender: int, kind: str) -> bool:
+        if self.dropped or kind == "return" or not self.membership.is_exiled(sender):
+            return True
+        if kind != "news":  # two that have dropped each other do not argue
+            self.signalling.send(sender, "news", step=self.step, dead=[sender])
+        return False
 
     def _ping(self, peer: int) -> None:
         self.signalling.send(peer, "ping")
@@ -114,8 +152,7 @@ class Vigil:
 
     def _on_news(self, sender: int, content: dict[str, Any]) -> None:
         if self._transport.rank in content["dead"]:
-            self.dropped = True
+            self.dropped = self.dropped or content["step"] >= self.returned_at
             return
         self.hear_from(sender)
-        self.membership.hear(sender, content["dead"], content["step"])
-        self.note(content["dead"])
+        self.hear_of_deaths(sender, content["dead"], content["step"])

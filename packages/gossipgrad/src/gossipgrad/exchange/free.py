@@ -181,6 +181,11 @@ class FreeExchange:
         self.sent += 1
         return slot.peer
 
+    def forgive(self) -> None:
+        """Forgets all debts: the books were replaced. What was sent to this rank still counts."""
+        for slot in self._outgoing:
+            slot.indebted = False
+
     def abandon(self) -> None:
         """Stops listening, for good."""
         for incoming in self._incoming:

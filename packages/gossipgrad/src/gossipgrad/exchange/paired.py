@@ -20,7 +20,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
-from gossipgrad.errors import DroppedError, PeerLostError
+from gossipgrad.errors import ConfigurationError, PeerLostError
 from gossipgrad.frames import FrameSet, Header
 from gossipgrad.schedules import LiveTurn, Schedule, live_turn
 from gossipgrad.transports import Pending, Transport
@@ -28,6 +28,8 @@ from gossipgrad.vigil import Vigil
 
 FIRST_FRAME_TAG = 16
 _REMEMBERED_SENDS = 32
+_INCARNATIONS = 4
+_MOST_FRAMES = 188
 
 
 class _Flow(Enum):
@@ -63,6 +65,11 @@ class PairedExchange:
         self._make_frames = make_frames
         self.outgoing = make_frames()
         self.incoming = make_frames()
+        if len(self.outgoing.frames) > _MOST_FRAMES:
+            raise ConfigurationError(
+                f"the model fills {len(self.outgoing.frames)} buckets; at most {_MOST_FRAMES} are "
+                "allowed: raise bucket_mb"
+            )
         self.step = -1
         self.turn = LiveTurn(transport.rank, transport.rank, 0.5)
         self.arrived: Header | None = None
@@ -71,7 +78,7 @@ class PairedExchange:
         self._sending = self._receiving = _Flow.IDLE
         self._sends: list[Pending] = []
         self._receives: list[Pending] = []
-        self._kept: dict[int, tuple[FrameSet, list[Pending]]] = {}
+        self._kept: dict[tuple[int, int], tuple[FrameSet, list[Pending]]] = {}
         self._asked: set[tuple[int, int]] = set()
         self._fine: set[tuple[int, int]] = set()
         self._served: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED_SENDS)
@@ -119,11 +126,7 @@ class PairedExchange:
         """
         began = time.monotonic()
         while not self.poll():
-            if self._vigil.dropped:
-                raise DroppedError(
-                    f"rank {self._transport.rank} was silent for too long and the others go on "
-                    "without it; it cannot come back to this job"
-                )
+            self._vigil.check_dropped()
             self._vigil.watch(self._awaited(), began, self._ask)
             nap()
         return time.monotonic() - began
@@ -156,6 +159,18 @@ class PairedExchange:
             pending.cancel()
         self._open = False
 
+    def forget(self) -> None:
+        """Starts afresh, in new memory: requests of the past may still use the old one."""
+        for _, receives in self._kept.values():
+            for pending in receives:
+                pending.cancel()
+        self._kept.clear()
+        self._asked.clear()
+        self._fine.clear()
+        self._served.clear()
+        self.outgoing, self.incoming = self._make_frames(), self._make_frames()
+        self.step = -1
+
     def _settled(self) -> bool:
         return not self._open or (
             self._receiving in (_Flow.DONE, _Flow.LOST, _Flow.IDLE)
@@ -175,12 +190,13 @@ class PairedExchange:
     def _listen(self) -> None:
         source = self.turn.source
         self._receiving = _Flow.MOVING
-        if source in self._kept:
-            self.incoming, self._receives = self._kept.pop(source)
+        key = self._tag(source, 0), source
+        if key in self._kept:
+            self.incoming, self._receives = self._kept.pop(key)
             return
         try:
             self._receives = [
-                self._transport.receive(frame, source, FIRST_FRAME_TAG + number)
+                self._transport.receive(frame, source, self._tag(source, number))
                 for number, frame in enumerate(self.incoming.frames)
             ]
         except PeerLostError:
@@ -210,7 +226,9 @@ class PairedExchange:
                 header = self.incoming.read_header(number)
                 if header.step < self.step:  # a late frame of a repaired step: receive again
                     self._receives[number] = self._transport.receive(
-                        self.incoming.frames[number], self.turn.source, FIRST_FRAME_TAG + number
+                        self.incoming.frames[number],
+                        self.turn.source,
+                        self._tag(self.turn.source, number),
                     )
                     return
                 if header.step > self.step:  # the source has passed this step by
@@ -222,9 +240,18 @@ class PairedExchange:
         self.arrived = header
         self._receiving = _Flow.DONE
 
+    def _tag(self, peer: int, number: int) -> int:
+        # What was sent to or by a rank before it was dropped must not match what comes after.
+        membership = self._vigil.membership
+        past = membership.incarnation(peer) + membership.incarnation(self._transport.rank)
+        return FIRST_FRAME_TAG + past % _INCARNATIONS * _MOST_FRAMES + number
+
     def _keep_receiving(self) -> None:
         # Not cancelled: the source's frames of a later step may already be on their way into them.
-        self._kept[self.turn.source] = (self.incoming, self._receives)
+        self._kept[self._tag(self.turn.source, 0), self.turn.source] = (
+            self.incoming,
+            self._receives,
+        )
         self.incoming = self._make_frames()
         self._receiving = _Flow.LOST
 
@@ -235,15 +262,15 @@ class PairedExchange:
                 self._sending = _Flow.SPARED
                 return
             learnt = self._vigil.membership.learnt(peer, gap)
-            learnt = self._vigil.membership.learnt(peer, gap)
             if learnt is not None and self.step != learnt:
                 # It began this step knowing of the gap, and listens; or it is past this step.
                 self._sending = _Flow.WAITING if self.step > learnt else _Flow.SPARED
         try:
             if self._sending is _Flow.WAITING and self._packed():
                 self._sending = _Flow.MOVING
+                peer = self.turn.destination
                 self._sends = [
-                    self._transport.send(frame, self.turn.destination, FIRST_FRAME_TAG + number)
+                    self._transport.send(frame, peer, self._tag(peer, number))
                     for number, frame in enumerate(self.outgoing.frames)
                 ]
             if self._sending is _Flow.MOVING and all(pending.done() for pending in self._sends):
@@ -293,8 +320,7 @@ class PairedExchange:
     def _on_ask(self, sender: int, content: dict[str, Any]) -> None:
         self._vigil.hear_from(sender)
         step = content["step"]
-        self._vigil.membership.hear(sender, content["dead"], step)
-        self._vigil.note([rank for rank in content["dead"] if rank != self._transport.rank])
+        self._vigil.hear_of_deaths(sender, content["dead"], step)
         if (step, sender) in self._served:
             return
         if step > self.step:

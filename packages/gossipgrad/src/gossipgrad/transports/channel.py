@@ -12,8 +12,8 @@ from torch import Tensor
 
 from gossipgrad.transports.protocol import Pending, Transport
 
-TAGS = 512
-_CHANNELS = 62  # 62 * 512 tags fit below MPI's guaranteed 32767
+TAGS = 1024
+_CHANNELS = 31  # 31 * 1024 tags fit below MPI's guaranteed 32767
 
 
 class _Trunk:

@@ -2,10 +2,15 @@
 
 A gloo operation reports its end only to whoever waits for it, and one that times out closes its
 connection for good. So each is waited for on a thread of its own, without a timeout of ours; a
-peer's death ends the wait at once, because its connection closes.
+peer's death ends the wait at once, because its connection closes. A thread that returns from such a
+wait while Python shuts down aborts the process (status 134), so ranks say farewell before they end,
+and the waits for each other's letters are over by then.
 """
 
+import atexit
+import sys
 import threading
+import time
 from collections.abc import Callable, Collection
 from queue import SimpleQueue
 from typing import Any
@@ -19,6 +24,8 @@ from gossipgrad.transports.protocol import SIGNAL_BYTES
 
 _SIGNAL_TAG = (1 << 15) - 1
 _LENGTH_BYTES = 4
+_FAREWELL_S = 5.0
+_NAP_S = 1e-3
 
 
 class _Waiters:
@@ -27,6 +34,12 @@ class _Waiters:
     def __init__(self) -> None:
         self._jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._idle = threading.Semaphore(0)
+        self._waits: set[int] = set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether any of them waits for an operation."""
+        return bool(self._waits) or not self._jobs.empty()
 
     def submit(self, job: Callable[[], None]) -> None:
         self._jobs.put(job)
@@ -35,7 +48,10 @@ class _Waiters:
 
     def _work(self) -> None:
         while True:
-            self._jobs.get()()
+            job = self._jobs.get()
+            self._waits.add(threading.get_ident())
+            job()
+            self._waits.discard(threading.get_ident())
             self._idle.release()
 
 
@@ -94,6 +110,8 @@ class TorchTransport:
         self._device = torch.device("cuda") if self.name == "nccl" else torch.device("cpu")
         self._waiters = _Waiters()
         self._lost: set[int] = set()
+        self._departed: set[int] = set()
+        self._closed = False
         # A mailbox a peer: gloo's any-source receive fails for good when any one connection closes.
         # Its failing is how a peer's death is noticed. NCCL has no tags; there faults end the job.
         self._letters: dict[int, tuple[Tensor, _Waited]] = {}
@@ -101,6 +119,7 @@ class TorchTransport:
             for peer in range(self.size):
                 if peer != self.rank:
                     self._await_letter(peer)
+            atexit.register(self.close)
 
     def send(self, buffer: Tensor, peer: int, tag: int) -> _Waited:
         """Starts a send."""
@@ -144,6 +163,10 @@ class TorchTransport:
                 continue
             raw = bytes(mailbox.numpy())
             length = int.from_bytes(raw[:_LENGTH_BYTES], "little")
+            if length == 0:  # its farewell: nothing more will come
+                del self._letters[peer]
+                self._departed.add(peer)
+                continue
             arrived.append((peer, raw[_LENGTH_BYTES : _LENGTH_BYTES + length]))
             self._await_letter(peer)
         return arrived
@@ -156,8 +179,19 @@ class TorchTransport:
             self._letters.pop(peer, None)
 
     def lost(self) -> Collection[int]:
-        """Returns the ranks whose connection has closed."""
-        return self._lost
+        """Returns the ranks whose connection has closed, or that have said farewell."""
+        return self._lost | self._departed
 
     def close(self) -> None:
-        """Leaves the process group to whoever made it."""
+        """Says farewell to all peers and hears theirs; the process group is left to its maker."""
+        atexit.unregister(self.close)
+        # After an exception the others have not come to their end: they see the connection close.
+        if self._closed or not dist.is_initialized() or hasattr(sys, "last_value"):
+            return
+        self._closed = True
+        for peer in {*self._letters, *self._departed}:
+            self.signal(peer, b"")
+        deadline = time.monotonic() + _FAREWELL_S
+        while (self._letters or self._waiters.busy) and time.monotonic() < deadline:
+            self.signals()
+            time.sleep(_NAP_S)
