@@ -13,7 +13,7 @@ its own and earlier blocks only, so no later task can change it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
@@ -83,10 +83,6 @@ class Block:
             for source, units in enumerate(sources):
                 result[f"reads.{level}.{source}"] = units
         return result
-
-    def with_weights(self, weights: dict[str, Tensor]) -> Block:
-        """Returns the block with other weights."""
-        return replace(self, weights=weights)
 
 
 def block_shapes(

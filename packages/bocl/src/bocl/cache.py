@@ -63,11 +63,6 @@ class FeatureCache:
     def __len__(self) -> int:
         return len(self._targets)
 
-    @property
-    def samples_seen(self) -> int:
-        """Samples held, mirrored ones included."""
-        return len(self._entry)
-
     def batch(self, rows: Tensor, coin: torch.Generator | None = None) -> Batch:
         """Returns some rows; with a coin, of flipping caches each row mirrored at even odds."""
         places = rows

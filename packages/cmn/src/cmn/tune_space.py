@@ -103,13 +103,6 @@ def _option(name: str, value: Any) -> str:
     return f"--{flag} {value}"
 
 
-def _quoted(text: str) -> str:
-    """Returns text as one word of a POSIX shell."""
-    import shlex  # noqa: PLC0415  rarely needed
-
-    return shlex.quote(text)
-
-
 def _number(value: float) -> str:
     """Returns a number without an exponent, which YAML 1.1 may take for text."""
     return format(Decimal(repr(value)), "f")

@@ -71,15 +71,10 @@ class SimulatedNetwork:
         return SimulatedTransport(self, rank)
 
     def kill(self, rank: int, *, unnoticed_by: Collection[int] = ()) -> None:
-        """Lets a rank die; those in `unnoticed_by` learn of it only through others, or `notice`."""
+        """Lets a rank die; those in `unnoticed_by` learn of it only through others."""
         with self.lock:
             self._dead.add(rank)
             self._unnoticed |= {(witness, rank) for witness in unnoticed_by}
-
-    def notice(self, witness: int, rank: int) -> None:
-        """Lets `witness` learn from the network that `rank` is dead."""
-        with self.lock:
-            self._unnoticed.discard((witness, rank))
 
     def sees(self, witness: int, rank: int) -> bool:
         """Says whether `witness` could know by now that `rank` is dead."""

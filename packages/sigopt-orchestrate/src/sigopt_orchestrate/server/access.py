@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, select
+from sqlalchemy import Connection, Row, Select, Table, bindparam, select
 
 from sigopt_orchestrate.server.authentication import Caller, Scope
 from sigopt_orchestrate.server.calls import Call
@@ -168,6 +168,28 @@ def the_run(call: Call[Any]) -> _Row:
     narrow = call.caller.experiment_id
     if narrow is not None and row.experiment_id != narrow:
         raise ForbiddenError(f"the token is for experiment {narrow} only")
+    return row
+
+
+def part_of(
+    call: Call[Any], experiment: Experiment, table: Table, name: str, *, deleted_too: bool = False
+) -> _Row:
+    """Returns the row of `table` that the address names, if it belongs to the experiment.
+
+    Args:
+        call: The request.
+        experiment: Whose row it must be.
+        table: Has columns `id`, `experiment_id` and `deleted`.
+        name: The address's part that holds the row's id; names the thing in the error, too.
+        deleted_too: Whether a deleted row will do.
+    """
+    row_id = call.id(name)
+    mine = (table.c.id == row_id) & (table.c.experiment_id == experiment.id)
+    if not deleted_too:
+        mine &= table.c.deleted.is_(False)
+    row = call.tx.execute(select(table).where(mine)).one_or_none()
+    if row is None:
+        raise UnknownError(f"there is no {name.replace('_', ' ')} {row_id} in the experiment")
     return row
 
 

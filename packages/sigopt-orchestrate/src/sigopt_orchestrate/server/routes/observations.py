@@ -6,11 +6,11 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
-from sigopt_orchestrate.server.access import Experiment, now, the_experiment
+from sigopt_orchestrate.server.access import Experiment, now, part_of, the_experiment
 from sigopt_orchestrate.server.assignments import checked, checked_task
 from sigopt_orchestrate.server.calls import Call
 from sigopt_orchestrate.server.endpoints import Endpoints
-from sigopt_orchestrate.server.errors import InvalidError, UnknownError, invalid_body
+from sigopt_orchestrate.server.errors import InvalidError, invalid_body
 from sigopt_orchestrate.server.json_bodies import Json, write
 from sigopt_orchestrate.server.merit import merit, stored_values
 from sigopt_orchestrate.server.objects.trials import observation_object
@@ -218,17 +218,7 @@ def _changeable(call: Call[Any]) -> Experiment:
 
 
 def _observation(call: Call[Any], experiment: Experiment) -> Row[Any]:
-    observation_id = call.id("observation")
-    row = call.tx.execute(
-        select(observations).where(
-            observations.c.id == observation_id,
-            observations.c.experiment_id == experiment.id,
-            observations.c.deleted.is_(False),
-        )
-    ).one_or_none()
-    if row is None:
-        raise UnknownError(f"there is no observation {observation_id} in the experiment")
-    return row
+    return part_of(call, experiment, observations, "observation")
 
 
 def _numbered(index: int, count: int, error: InvalidError) -> str:

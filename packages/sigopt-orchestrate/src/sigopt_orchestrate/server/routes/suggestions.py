@@ -5,11 +5,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from sigopt_orchestrate.server.access import Experiment, now, the_experiment
+from sigopt_orchestrate.server.access import Experiment, now, part_of, the_experiment
 from sigopt_orchestrate.server.assignments import checked, checked_task
 from sigopt_orchestrate.server.calls import Call, Search
 from sigopt_orchestrate.server.endpoints import Endpoints
-from sigopt_orchestrate.server.errors import InvalidError, UnknownError
+from sigopt_orchestrate.server.errors import InvalidError
 from sigopt_orchestrate.server.json_bodies import Json, write
 from sigopt_orchestrate.server.objects.trials import queued_suggestion_object, suggestion_object
 from sigopt_orchestrate.server.pagination import page
@@ -149,13 +149,15 @@ def list_queued_suggestions(call: Call[None]) -> Json:
 def fetch_queued_suggestion(call: Call[None]) -> Json:
     """Answers with a queued suggestion."""
     experiment = the_experiment(call)
-    return queued_suggestion_object(_queued(call, experiment), experiment)
+    return queued_suggestion_object(
+        part_of(call, experiment, queued_suggestions, "queued_suggestion"), experiment
+    )
 
 
 @endpoints.add("DELETE", _QUEUED, "empty")
 def delete_queued_suggestion(call: Call[None]) -> Json:
     """Takes a queued suggestion out of the queue."""
-    row = _queued(call, the_experiment(call))
+    row = part_of(call, the_experiment(call), queued_suggestions, "queued_suggestion")
     mine = queued_suggestions.c.id == row.id
     call.tx.execute(update(queued_suggestions).where(mine).values(deleted=True))
     return {}
@@ -180,23 +182,4 @@ def _wants_open(call: Call[Any]) -> bool:
 
 
 def _suggestion(call: Call[Any], experiment: Experiment) -> Row[Any]:
-    suggestion_id = call.id("suggestion")
-    mine = (suggestions.c.id == suggestion_id) & (suggestions.c.experiment_id == experiment.id)
-    row = call.tx.execute(select(suggestions).where(mine)).one_or_none()
-    if row is None:
-        raise UnknownError(f"there is no suggestion {suggestion_id} in the experiment")
-    return row
-
-
-def _queued(call: Call[Any], experiment: Experiment) -> Row[Any]:
-    queued_id = call.id("queued_suggestion")
-    row = call.tx.execute(
-        select(queued_suggestions).where(
-            queued_suggestions.c.id == queued_id,
-            queued_suggestions.c.experiment_id == experiment.id,
-            queued_suggestions.c.deleted.is_(False),
-        )
-    ).one_or_none()
-    if row is None:
-        raise UnknownError(f"there is no queued suggestion {queued_id} in the experiment")
-    return row
+    return part_of(call, experiment, suggestions, "suggestion", deleted_too=True)
