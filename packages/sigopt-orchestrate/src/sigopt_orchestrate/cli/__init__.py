@@ -12,16 +12,27 @@ from sigopt_orchestrate.errors import OrchestrateError
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}  # full, or not ours to write
 _ROOM = "sigopt_orchestrate.cli"
 _COMMANDS = {
-    "run": (f"{_ROOM}.run", "Run an experiment file to its end."),
-    "resume": (f"{_ROOM}.run", "Go on with an experiment after a stop or a crash."),
-    "stop": (f"{_ROOM}.stop", "End an experiment's trials; resume goes on with it."),
+    "init": (f"{_ROOM}.init", "Write an experiment file, by flags or by asking."),
+    "validate": (f"{_ROOM}.validate", "Check experiment files, and run nothing."),
+    "run": (f"{_ROOM}.run", "Run an experiment file to its end, or one command once."),
+    "optimize": (f"{_ROOM}.optimize", "Run a command with an experiment file's parameters."),
+    "resume": (f"{_ROOM}.run", "Go on with an experiment after a pause, a stop or a crash."),
+    "stop": (f"{_ROOM}.steer", "End an experiment's trials; resume goes on with it."),
+    "pause": (f"{_ROOM}.steer", "Start no further trials; those that run go on."),
+    "retry": (f"{_ROOM}.steer", "Run failed trials once more."),
     "status": (f"{_ROOM}.show", "Show one experiment and its trials."),
     "list": (f"{_ROOM}.show", "Show all experiments."),
+    "top": (f"{_ROOM}.top", "Show what runs now, and what it uses."),
     "best": (f"{_ROOM}.show", "Show the best trial, or the Pareto front of two objectives."),
+    "compare": (f"{_ROOM}.compare", "Show experiments side by side."),
     "logs": (f"{_ROOM}.logs", "Print what trials wrote, and follow it."),
+    "export": (f"{_ROOM}.export", "Write the trials as csv, json or parquet, or to other tools."),
     "report": (f"{_ROOM}.report", "Write one self-contained HTML page."),
-    "server": (f"{_ROOM}.server", "Serve SigOpt's API v1 over HTTP."),
+    "server": (f"{_ROOM}.server", "Serve the dashboard and SigOpt's API v1."),
     "token": (f"{_ROOM}.token", "Make, list and revoke the server's tokens."),
+    "migrate": (f"{_ROOM}.migrate", "Turn the old tools' files into an experiment file."),
+    "import": (f"{_ROOM}.imports", "Take over an Optuna study or a SigOpt experiment."),
+    "doctor": (f"{_ROOM}.doctor", "Check this machine, the store and the optimiser."),
 }
 
 
@@ -48,8 +59,8 @@ class _Commands(click.Group):
 def orchestrate() -> None:
     """Parallel training and hyperparameter optimisation: parameters in, metrics out.
 
-    Exit status: 0 done; 1 every trial failed; 2 something to mend in what you gave; 3 stopped
-    before the budget was used.
+    Exit status: 0 done; 1 every trial failed, or doctor found something bad; 2 something to mend
+    in what you gave; 3 stopped before the budget was used.
     """
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from sigopt_orchestrate.errors import OrchestrateError
 from sigopt_orchestrate.store import ExperimentRecord, Store
 
 _Command = Callable[..., Any]
@@ -31,8 +33,25 @@ store_option: Callable[[_Command], _Command] = click.option(
 json_option: Callable[[_Command], _Command] = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for programs."
 )
+
+
+def _known(ctx: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """The experiments that a shell may complete to, with their names."""
+    home, url = ctx.params.get("home") or Path(".orchestrate"), ctx.params.get("url")
+    try:
+        records = Store.existing(Path(home), url).experiments()
+    except OrchestrateError:
+        return []
+    found = [record for record in records if str(record.id).startswith(begun)]
+    return [CompletionItem(record.id, help=record.spec.name) for record in found]
+
+
 experiment_argument: Callable[[_Command], _Command] = click.argument(
-    "experiment", type=click.IntRange(min=1), required=False, metavar="[EXPERIMENT]"
+    "experiment",
+    type=click.IntRange(min=1),
+    required=False,
+    metavar="[EXPERIMENT]",
+    shell_complete=_known,
 )
 
 

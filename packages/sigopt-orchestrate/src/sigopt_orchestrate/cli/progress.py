@@ -4,8 +4,9 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleDimensions, Group, RenderableType
 from rich.live import Live
+from rich.measure import Measurement
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +16,9 @@ from sigopt_orchestrate.dashboard import best_trials
 from sigopt_orchestrate.lifecycle import TrialState
 from sigopt_orchestrate.reconcile import Watch
 from sigopt_orchestrate.store import ExperimentRecord, TrialRecord
+
+_WIDE, _HIGH = 72, 16  # the columns and lines below which a terminal counts as small
+_UNBOUNDED = Console(width=10_000)
 
 
 @contextmanager
@@ -42,7 +46,8 @@ class LiveView:
     ) -> None:
         """Draws the picture, unless it was drawn just now."""
         if time.monotonic() >= self._next:
-            self._live.update(live_view(experiment, trials), refresh=True)
+            size = self._live.console.size
+            self._live.update(live_view(experiment, trials, size), refresh=True)
             self._next = time.monotonic() + 0.25
 
 
@@ -83,26 +88,64 @@ class PlainLines:
         return None
 
 
-def live_view(experiment: ExperimentRecord, trials: Collection[TrialRecord]) -> RenderableType:
-    """Returns the picture of this moment: how far, what runs, what is best."""
+def live_view(
+    experiment: ExperimentRecord, trials: Collection[TrialRecord], size: ConsoleDimensions
+) -> RenderableType:
+    """Returns the picture of this moment: how far, what runs, what is best.
+
+    Args:
+        experiment: As it is now.
+        trials: All of them.
+        size: What the picture must fit into.
+    """
+    wide = size.width >= _WIDE
+    running = [t for t in trials if t.state.in_flight and t.started_at is not None]
+    parts: list[RenderableType] = [_head(experiment, trials, wide=wide)]
+    best = best_trials(experiment.spec, trials)
+    shown = best[: 5 if size.height >= _HIGH else 1]
+    room = max(1, size.height - 4 - len(shown) - int(bool(shown)) * 2)
+    table = Table.grid(padding=(0, 2 if wide else 1))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    for trial in running[:room]:
+        elapsed = f"{time.time() - (trial.started_at or 0.0):.0f} s"
+        label = f"trial {trial.number}" if wide else str(trial.number)
+        state = f"{trial.state} {elapsed}" if wide else elapsed
+        table.add_row(label, state, Text(assignments_text(trial)))
+    if len(running) > room:
+        table.add_row("", "", Text(f"and {len(running) - room} more", style="dim"))
+    parts.append(table)
+    if shown:
+        title = "best so far" if len(experiment.spec.objectives) == 1 else "Pareto front so far"
+        full = trial_table(experiment.spec, shown, title)
+        fits = wide and Measurement.get(_UNBOUNDED, _UNBOUNDED.options, full).maximum <= size.width
+        parts.append(full if fits else _lines(experiment, shown, title))
+    return Group(*parts)
+
+
+def _head(
+    experiment: ExperimentRecord, trials: Collection[TrialRecord], *, wide: bool
+) -> RenderableType:
     spec = experiment.spec
     observed = sum(trial.state.observed for trial in trials)
     failed = sum(trial.state is TrialState.FAILED for trial in trials)
+    counted = f"{observed}/{spec.budget}" + (f", {failed} failed" if failed else "")
+    title = Text(f"experiment {experiment.id}: {spec.name}", style="bold", no_wrap=True)
+    title.overflow = "ellipsis"
+    if not wide:
+        return Group(title, Text(counted, no_wrap=True))
     head = Table.grid(padding=(0, 1))
-    head.add_row(
-        Text(f"experiment {experiment.id}: {spec.name}", style="bold"),
-        ProgressBar(total=spec.budget, completed=observed, width=30),
-        f"{observed}/{spec.budget}" + (f", {failed} failed" if failed else ""),
-    )
-    running = Table.grid(padding=(0, 2))
+    head.add_row(title, ProgressBar(total=spec.budget, completed=observed, width=30), counted)
+    return head
+
+
+def _lines(
+    experiment: ExperimentRecord, trials: Sequence[TrialRecord], title: str
+) -> RenderableType:
+    """The trials on a line each, cut where the terminal ends."""
+    lines = [Text(title, style="italic")]
     for trial in trials:
-        if trial.state.in_flight and trial.started_at is not None:
-            elapsed = f"{time.time() - trial.started_at:.0f} s"
-            label = f"trial {trial.number}"
-            running.add_row(label, str(trial.state), elapsed, Text(assignments_text(trial)))
-    parts: list[RenderableType] = [head, running]
-    best = best_trials(spec, trials)
-    if best:
-        title = "best so far" if len(spec.objectives) == 1 else "Pareto front so far"
-        parts.append(trial_table(spec, best[:5], title))
-    return Group(*parts)
+        said = f"{trial.number}: {values_text(experiment.spec, trial)} {assignments_text(trial)}"
+        lines.append(Text(said, no_wrap=True, overflow="ellipsis"))
+    return Group(*lines)

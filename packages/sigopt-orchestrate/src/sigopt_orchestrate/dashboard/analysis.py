@@ -22,6 +22,8 @@ def objective_value(metric: Metric, trial: TrialRecord) -> float | None:
 
 def comparable(spec: Experiment, trials: Iterable[TrialRecord]) -> list[TrialRecord]:
     """Returns the trials that have a value for every objective, in their order."""
+    if not spec.objectives:
+        return []
     return [t for t in trials if None not in [objective_value(m, t) for m in spec.objectives]]
 
 
@@ -39,6 +41,8 @@ def best_trials(spec: Experiment, trials: Iterable[TrialRecord]) -> list[TrialRe
     """
     # Best first by the first objective, so a trial is on the front if it beats every one before it
     # by the last objective. With one objective that objective is both: only the best remains.
+    if not spec.objectives:  # a single run
+        return []
     last = spec.objectives[-1]
     front: list[TrialRecord] = []
     for trial in sorted(comparable(spec, trials), key=lambda t: _costs(spec, t)):

@@ -50,7 +50,7 @@ def facts(experiment: ExperimentRecord, trials: Sequence[TrialRecord]) -> Markup
     """Returns how the experiment was run, as a list of terms."""
     spec, states = experiment.spec, Counter(trial.state for trial in trials)
     ended = experiment.ended_at
-    command = spec.command if isinstance(spec.command, str) else " ".join(spec.command)
+    command = spec.command if isinstance(spec.command, str) else " ".join(spec.command or ())
     rows: list[tuple[str, object]] = [
         ("completed", states[TrialState.COMPLETED]),
         ("failed", states[TrialState.FAILED]),

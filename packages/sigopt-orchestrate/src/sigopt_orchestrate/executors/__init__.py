@@ -12,6 +12,7 @@ from sigopt_orchestrate.executors.presence import (
     Starting,
 )
 from sigopt_orchestrate.executors.supervisor import wake
+from sigopt_orchestrate.executors.usage import Usage, usage
 
 __all__ = [
     "Absent",
@@ -24,6 +25,8 @@ __all__ = [
     "Presence",
     "Running",
     "Starting",
+    "Usage",
     "Work",
+    "usage",
     "wake",
 ]

@@ -73,6 +73,8 @@ class RunLoop:
         self._watch = watch
         self._waker = Waker(folder)
         self._experiment = ledger.reopen()
+        if ledger.retries:
+            self._experiment = ledger.take_retries()
         self._supply = Supply(self._experiment.spec, suggestions)
         self._patience = Patience(self._experiment.spec.timeouts)
         self._stop_requested = False
@@ -152,9 +154,12 @@ class RunLoop:
         found, ended = self._look()
         with self._ledger.group():
             self._stop_requested |= self._ledger.stop_requested
+            if self._ledger.retries:
+                self._experiment = self._ledger.take_retries()
+                self._supply.follow(self._experiment.spec)
             doomed = [trial for trial in found if self._record(trial, found[trial], ended)]
             self._requeue()
-            leased = [] if self._stopping else self._fill()
+            leased = [] if self._stopping or self._ledger.paused else self._fill()
         self._hints.clear()
         self._supply.stored()
         moved = self._show()
@@ -162,7 +167,7 @@ class RunLoop:
             self._make_end(self._ledger.roster.trials[trial_id])
         for trial in leased:
             self._submit(trial)
-        if not self._stopping:
+        if not self._stopping and not self._ledger.paused:
             self._supply.ask(self._ledger.roster, self._free_slots())
         return moved and not leased
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sigopt_orchestrate.errors import UnknownMetricError
 from sigopt_orchestrate.executors import Exit
 from sigopt_orchestrate.spec import Experiment
-from sigopt_orchestrate.store import AttemptFolder
+from sigopt_orchestrate.store import STEP, AttemptFolder
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,9 @@ def _read_report(spec: Experiment, folder: AttemptFolder) -> dict[str, float]:
         if not isinstance(entry, dict):
             raise ValueError(f"line {number} of the report is not a JSON object")
         for name, value in entry.items():
-            if name not in known:
+            if name == STEP and name not in known:
+                continue
+            if name not in known and not spec.is_single_run:
                 raise UnknownMetricError(name, known)
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise ValueError(f"metric {name!r} is {value!r}, which is not a number")

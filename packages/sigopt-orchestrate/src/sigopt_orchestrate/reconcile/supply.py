@@ -23,6 +23,10 @@ class Supply:
         self._history: list[Observed] = []
         self._arrived: list[Suggestion] = []
 
+    def follow(self, spec: Experiment) -> None:
+        """Takes the experiment as it is now: its budget may have grown."""
+        self._spec = spec
+
     @property
     def awaited(self) -> Suggestions | None:
         """Whose answer is under way, for `Waker.wait`."""

@@ -13,6 +13,7 @@ def work_of(experiment: ExperimentRecord, trial: TrialRecord, folder: AttemptFol
     spec = experiment.spec
     given = {name: fill(str(value), trial.assignments) for name, value in spec.env.items()}
     memory = spec.memory(trial.ooms)
+    assert spec.command is not None  # noqa: S101 - an experiment without one is never run
     return Work(
         argv=argv(spec.command, trial.assignments),
         env={
@@ -22,6 +23,7 @@ def work_of(experiment: ExperimentRecord, trial: TrialRecord, folder: AttemptFol
             worker.PARAMETERS: json.dumps(trial.assignments),
             worker.METRICS: str(folder.metrics),
             worker.METRIC_NAMES: json.dumps([metric.name for metric in spec.metrics]),
+            worker.STOP: str(folder.stop),
             worker.OUTPUT: str(folder.output),
             **({} if memory is None else {worker.MEMORY: str(memory)}),
         },

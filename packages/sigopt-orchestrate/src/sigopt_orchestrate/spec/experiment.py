@@ -87,17 +87,20 @@ VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]
 class Experiment(Section):
     """An experiment file: a command, its parameters, its metrics and a budget.
 
+    With neither parameters nor metrics it is a single run, which may report any metric.
+
     Attributes:
+        command: None where a Python program asks for trials and tells how they went.
         secrets: Environment variables that trials inherit from orchestrate. Their values are
             never stored, and are overwritten in the trials' logs.
     """
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
-    command: Annotated[Command, Field(min_length=1)]
+    command: Annotated[Command, Field(min_length=1)] | None = None
     env: dict[str, str | int | float] = Field(default_factory=dict)
     secrets: tuple[VariableName, ...] = ()
-    parameters: Annotated[tuple[Parameter, ...], Field(min_length=1)]
-    metrics: Annotated[tuple[Metric, ...], Field(min_length=1)]
+    parameters: tuple[Parameter, ...]
+    metrics: tuple[Metric, ...]
     budget: Annotated[Whole, Field(ge=1)]
     parallel: Annotated[Whole, Field(ge=1)] = 1
     optimizer: OptimizerOptions = OptimizerOptions()
@@ -107,8 +110,13 @@ class Experiment(Section):
 
     @property
     def objectives(self) -> tuple[Metric, ...]:
-        """The one or two metrics that steer the search."""
+        """The one or two metrics that steer the search; none in a single run."""
         return tuple(metric for metric in self.metrics if metric.strategy == "optimize")
+
+    @property
+    def is_single_run(self) -> bool:
+        """Whether nothing is searched: the command runs, and whatever it reports is kept."""
+        return not self.parameters and not self.metrics
 
     def memory(self, ooms: int) -> int | None:
         """Returns the bytes for a trial that has run out of memory `ooms` times; None: no limit."""
@@ -138,7 +146,10 @@ class Experiment(Section):
                     "secrets",
                     index,
                 )
-        if not 1 <= len(self.objectives) <= 2:
+        for kind in ("parameters", "metrics"):
+            if not getattr(self, kind) and not self.is_single_run:
+                raise refusal("must be a list of at least 1", kind)
+        if not self.is_single_run and not 1 <= len(self.objectives) <= 2:
             raise refusal(
                 f"{len(self.objectives)} have strategy optimize, but one or two must; "
                 "the others take strategy store",
@@ -159,6 +170,6 @@ class Experiment(Section):
         return self
 
     def _templates(self) -> Iterator[tuple[tuple[str, ...], str]]:
-        parts = (self.command,) if isinstance(self.command, str) else self.command
+        parts = (self.command,) if isinstance(self.command, str) else self.command or ()
         yield from ((("command",), part) for part in parts)
         yield from ((("env", name), str(value)) for name, value in self.env.items())

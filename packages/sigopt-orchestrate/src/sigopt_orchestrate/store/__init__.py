@@ -1,5 +1,6 @@
 """Experiments, trials and observations, kept through any crash."""
 
+from sigopt_orchestrate.store.checkpoints import STEP, Checkpoint, read_checkpoints
 from sigopt_orchestrate.store.home import AttemptFolder, ExperimentFolder, Home
 from sigopt_orchestrate.store.leadership import has_leader, lead
 from sigopt_orchestrate.store.ledger import Ledger
@@ -9,7 +10,9 @@ from sigopt_orchestrate.store.roster import Roster
 from sigopt_orchestrate.store.store import Store
 
 __all__ = [
+    "STEP",
     "AttemptFolder",
+    "Checkpoint",
     "ExperimentFolder",
     "ExperimentRecord",
     "Home",
@@ -20,4 +23,5 @@ __all__ = [
     "has_leader",
     "is_locked",
     "lead",
+    "read_checkpoints",
 ]

@@ -83,6 +83,11 @@ class AttemptFolder:
         return self.root / "metrics.jsonl"
 
     @property
+    def stop(self) -> Path:
+        """Is there once the trial may end early: `$ORCHESTRATE_STOP`."""
+        return self.root / "stop"
+
+    @property
     def log(self) -> Path:
         """What the command wrote to its standard output and error."""
         return self.root / "log"

@@ -39,7 +39,8 @@ class Ledger:
         self._in_group = False
         self._stale = True
         self.roster = Roster()
-        self.stop_requested = False
+        self.stop_requested = self.paused = False
+        self.retries: list[int] = []
         with self._connection.writing():
             taken_over = read_experiment(self._connection, experiment_id)
             self._epoch = taken_over.epoch + 1
@@ -52,7 +53,8 @@ class Ledger:
     def group(self) -> Iterator[None]:
         """Makes one transaction of all that is done within: one flush to the disk for many steps.
 
-        Also refreshes `stop_requested`: whether `orchestrate stop` has asked for the end.
+        Also refreshes what people have asked for: `stop_requested`, `paused`, and `retries`, the
+        numbers of the trials that are to run again.
         """
         if self._in_group:
             yield
@@ -60,10 +62,12 @@ class Ledger:
         stale, self._stale = self._stale, True
         with self._connection.writing():
             query = sql.FENCE + self._connection.for_update
-            [(epoch, stop)] = self._connection.execute(query, (self._id,)).fetchall()
+            row = self._connection.execute(query, (self._id,)).fetchone()
+            epoch, stop, paused, retries = row
             if epoch != self._epoch:
                 raise LeadershipError(f"another orchestrate has taken experiment {self._id} over")
-            self.stop_requested = bool(stop)
+            self.stop_requested, self.paused = bool(stop), bool(paused)
+            self.retries = [] if retries is None else json.loads(retries)
             if stale:
                 self.roster.replace_all(read_trials(self._connection, self._id))
             self._in_group = True
@@ -94,6 +98,35 @@ class Ledger:
                     self._move(trial, TrialState.QUEUED, "resumed")
             self.stop_requested = False
             return self._set(ExperimentState.RUNNING, None, None)
+
+    def take_retries(self) -> ExperimentRecord:
+        """Queues the assignments of the failed trials in `retries` again, as trials of their own.
+
+        A failed observation stays what it is. Each retry adds one to the experiment's budget, so
+        that a failure does not cost the experiment an observation. A trial whose retry is open or
+        completed is not retried once more.
+        """
+        with self.group():
+            asked, self.retries = self.retries, []
+            known = {trial.number: trial for trial in self.trials()}
+            for number in asked:
+                trial = known.get(number)
+                if trial is None or trial.state is not TrialState.FAILED or self._retried(trial):
+                    continue
+                self._budget += 1
+                self.add_trial(trial.assignments, _retry_of(trial))
+            record = read_experiment(self._connection, self._id)
+            spec = record.spec.model_copy(update={"budget": self._budget})
+            written = spec.model_dump_json(by_alias=True)
+            self._connection.execute(sql.AMEND, (written, self._id))
+            return replace(record, spec=spec)
+
+    def _retried(self, trial: TrialRecord) -> bool:
+        source = _retry_of(trial)
+        return any(
+            other.source == source and other.state is not TrialState.FAILED
+            for other in self.trials()
+        )
 
     def end(self, state: ExperimentState, reason: str | None = None) -> ExperimentRecord:
         """Records that the experiment has ended; trials still open become stopped."""
@@ -279,6 +312,10 @@ class Ledger:
         now = max(time.time(), trial.started_at or 0.0)
         self._connection.execute(sql.END_ATTEMPT, (now, trial.id, trial.attempt))
         return now
+
+
+def _retry_of(trial: TrialRecord) -> str:
+    return f"retry of {trial.number}"
 
 
 def _dumped(values: Mapping[str, float] | None) -> str | None:

@@ -50,7 +50,7 @@ def read_trials(
 
 
 def _experiment(row: tuple[Any, ...]) -> ExperimentRecord:
-    number, spec, directory, state, epoch, stop_requested, reason, created_at, ended_at = row
+    number, spec, directory, state, epoch, stop_requested, paused, reason, created_at, ended_at = row
     return ExperimentRecord(
         id=number,
         spec=Experiment.model_validate_json(spec),
@@ -58,6 +58,7 @@ def _experiment(row: tuple[Any, ...]) -> ExperimentRecord:
         state=ExperimentState(state),
         epoch=epoch,
         stop_requested=bool(stop_requested),
+        paused=bool(paused),
         reason=reason,
         created_at=created_at,
         ended_at=ended_at,

@@ -14,10 +14,12 @@ class ExperimentRecord:
 
     Attributes:
         id: Counts up from 1 in a store.
-        spec: The experiment file as it was when the experiment was created.
+        spec: The experiment file as it was when the experiment was created; each trial that was
+            retried has added one to its budget.
         directory: Where the trials' command runs.
         epoch: Counts the orchestrates that have led it; a lower one may no longer write.
         stop_requested: Whether `orchestrate stop` asked the leader to end it.
+        paused: Whether no further trials are to start for the time being.
         reason: Why it ended as it did, where that needs saying.
         created_at: Unix seconds, as all times here.
     """
@@ -28,6 +30,7 @@ class ExperimentRecord:
     state: ExperimentState
     epoch: int
     stop_requested: bool
+    paused: bool
     reason: str | None
     created_at: float
     ended_at: float | None

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData()
@@ -24,6 +25,8 @@ experiments = Table(
     Column("state", String(16), nullable=False),
     Column("epoch", Integer, nullable=False),
     Column("stop_requested", Boolean, nullable=False),
+    Column("paused", Boolean, nullable=False, server_default=false()),
+    Column("retries", Text),  # trials' numbers, as JSON, until the leader has taken them up
     Column("reason", Text),
     Column("created_at", Float, nullable=False),
     Column("ended_at", Float),

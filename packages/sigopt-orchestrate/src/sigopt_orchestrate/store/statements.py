@@ -1,17 +1,21 @@
 """The hot path's statements, in the SQL that SQLite and PostgreSQL share."""
 
 TAKE_OVER = "UPDATE experiments SET epoch = ? WHERE id = ? AND epoch = ?"
-FENCE = "SELECT epoch, stop_requested FROM experiments WHERE id = ?"
+FENCE = "SELECT epoch, stop_requested, paused, retries FROM experiments WHERE id = ?"
 SET_EXPERIMENT = (
     "UPDATE experiments SET state = ?, stop_requested = ?, reason = ?, ended_at = ? WHERE id = ?"
 )
 REQUEST_STOP = "UPDATE experiments SET stop_requested = ? WHERE id = ?"
+REQUEST_PAUSE = "UPDATE experiments SET paused = ? WHERE id = ?"
+RETRIES = "SELECT retries FROM experiments WHERE id = ?"
+REQUEST_RETRIES = "UPDATE experiments SET retries = ? WHERE id = ?"
+AMEND = "UPDATE experiments SET spec = ?, retries = NULL WHERE id = ?"
 ADD_EXPERIMENT = (
     "INSERT INTO experiments (spec, directory, state, epoch, stop_requested, created_at)"
     " VALUES (?, ?, ?, 0, ?, ?) RETURNING id"
 )
 EXPERIMENTS = (
-    "SELECT id, spec, directory, state, epoch, stop_requested, reason, created_at, ended_at"
+    "SELECT id, spec, directory, state, epoch, stop_requested, paused, reason, created_at, ended_at"
     " FROM experiments"
 )
 

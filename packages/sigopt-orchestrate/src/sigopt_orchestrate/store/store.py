@@ -1,6 +1,8 @@
 """What anyone may do with a store: create experiments, look at them, ask one to stop."""
 
+import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from sigopt_orchestrate.errors import StoreError
@@ -105,6 +107,20 @@ class Store:
             [(last,)] = self.connection.execute(sql.LAST_EVENT).fetchall()
             moved = list(read_trials(self.connection, experiment_id, since=since))
         return moved, last
+
+    def request_pause(self, experiment_id: int, *, paused: bool) -> None:
+        """Asks that no further trials start, or that they start again."""
+        with self.connection.writing():
+            self.connection.execute(sql.REQUEST_PAUSE, (paused, experiment_id))
+
+    def request_retries(self, experiment_id: int, numbers: Iterable[int]) -> None:
+        """Asks that the failed trials with these numbers run again, see `Ledger.take_retries`."""
+        with self.connection.writing():
+            query = sql.RETRIES + self.connection.for_update
+            [(before,)] = self.connection.execute(query, (experiment_id,)).fetchall()
+            asked = sorted({*json.loads(before or "[]"), *numbers})
+            given = (json.dumps(asked), experiment_id)
+            self.connection.execute(sql.REQUEST_RETRIES, given)
 
     def request_stop(self, experiment_id: int) -> None:
         """Asks the experiment's leader to end its trials and itself."""

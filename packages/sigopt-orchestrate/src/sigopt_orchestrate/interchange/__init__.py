@@ -1,0 +1,1 @@
+"""Experiments in other tools' forms: tables, Optuna's studies, MLflow, TensorBoard, old files."""

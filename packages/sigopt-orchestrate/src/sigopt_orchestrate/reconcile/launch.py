@@ -1,0 +1,36 @@
+"""Puts together what it takes to run an experiment on this machine."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from sigopt_orchestrate.errors import SpecError
+from sigopt_orchestrate.executors import LocalExecutor
+from sigopt_orchestrate.optimizer import SuggestionService
+from sigopt_orchestrate.reconcile.loop import RunLoop, Watch
+from sigopt_orchestrate.store import ExperimentRecord, Store, lead
+
+
+@contextmanager
+def local_loop(store: Store, experiment: ExperimentRecord, watch: Watch) -> Iterator[RunLoop]:
+    """Makes this process the experiment's leader, and gives the loop that runs it.
+
+    Args:
+        store: To be used by this thread.
+        experiment: In any state; its stopped trials are queued again.
+        watch: See `Watch`.
+
+    Raises:
+        LeadershipError: If another process leads the experiment.
+        SpecError: If the experiment has no command.
+    """
+    if experiment.spec.command is None:
+        raise SpecError(
+            f"experiment {experiment.id} has no command: a Python program asks for its trials; "
+            "run that program again"
+        )
+    folder = store.home.experiment(experiment.id)
+    with (
+        lead(store, experiment.id) as ledger,
+        closing(SuggestionService(experiment.spec, folder.optimizer_log)) as suggestions,
+    ):
+        yield RunLoop(ledger, folder, LocalExecutor(folder), suggestions, watch)

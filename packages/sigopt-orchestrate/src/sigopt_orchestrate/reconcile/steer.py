@@ -1,0 +1,90 @@
+"""What people may ask of an experiment: to stop, to pause, to run failed trials again.
+
+The leader is asked by the store and woken; where there is none, `stop` leads for as long as it
+takes to end what runs. The command line and the server's page both act through these functions.
+"""
+
+from collections.abc import Collection
+
+from sigopt_orchestrate.errors import LeadershipError, StoreError
+from sigopt_orchestrate.executors import LocalExecutor, wake
+from sigopt_orchestrate.lifecycle import ExperimentState, TrialState
+from sigopt_orchestrate.reconcile.loop import RunLoop
+from sigopt_orchestrate.store import ExperimentRecord, Store, TrialRecord, lead
+
+
+def stop(store: Store, experiment: ExperimentRecord) -> None:
+    """Ends the experiment's trials and its leader."""
+    folder = store.home.experiment(experiment.id)
+    try:
+        with lead(store, experiment.id) as ledger:
+            loop = RunLoop(ledger, folder, LocalExecutor(folder), None, lambda *_: None)
+            loop.request_stop()
+            loop.run()
+    except LeadershipError:
+        store.request_stop(experiment.id)
+        wake(folder.wake)
+
+
+def stop_trial(store: Store, experiment: ExperimentRecord, number: int) -> None:
+    """Tells one trial that it may end now; it learns so from its next checkpoint.
+
+    Raises:
+        StoreError: If there is no such trial, or it does not run.
+    """
+    trial = _trial(store.trials(experiment.id), experiment, number)
+    if trial.state is not TrialState.RUNNING:
+        raise StoreError(f"trial {number} of experiment {experiment.id} is {trial.state}")
+    store.home.experiment(experiment.id).attempt(number, trial.attempt).stop.touch()
+
+
+def pause(store: Store, experiment: ExperimentRecord) -> None:
+    """Has no further trials started.
+
+    Raises:
+        StoreError: If the experiment has ended.
+    """
+    if experiment.state is not ExperimentState.RUNNING:
+        raise StoreError(f"experiment {experiment.id} is {experiment.state} already")
+    store.request_pause(experiment.id, paused=True)
+    wake(store.home.experiment(experiment.id).wake)
+
+
+def resume_paused(store: Store, experiment: ExperimentRecord) -> bool:
+    """Has trials started again; returns whether there is a leader to do so."""
+    store.request_pause(experiment.id, paused=False)
+    return wake(store.home.experiment(experiment.id).wake)
+
+
+def retry(store: Store, experiment: ExperimentRecord, numbers: Collection[int] = ()) -> list[int]:
+    """Asks for failed trials to run again; returns which.
+
+    Args:
+        store: Holds the experiment.
+        experiment: In any state; one that has no leader takes the request up when it is resumed.
+        numbers: Of the trials; all that failed where it is empty.
+
+    Raises:
+        StoreError: If a trial does not exist or has not failed.
+    """
+    trials = store.trials(experiment.id)
+    for number in numbers:
+        state = _trial(trials, experiment, number).state
+        if state is not TrialState.FAILED:
+            raise StoreError(
+                f"trial {number} of experiment {experiment.id} is {state}; "
+                "only failed trials are retried"
+            )
+    failed = [trial.number for trial in trials if trial.state is TrialState.FAILED]
+    again = {t.source for t in trials if t.state is not TrialState.FAILED}
+    asked = [n for n in failed if (not numbers or n in numbers) and f"retry of {n}" not in again]
+    if asked:
+        store.request_retries(experiment.id, asked)
+        wake(store.home.experiment(experiment.id).wake)
+    return asked
+
+
+def _trial(trials: list[TrialRecord], experiment: ExperimentRecord, number: int) -> TrialRecord:
+    if not 1 <= number <= len(trials):
+        raise StoreError(f"experiment {experiment.id} has {len(trials)} trials, and no {number}")
+    return trials[number - 1]

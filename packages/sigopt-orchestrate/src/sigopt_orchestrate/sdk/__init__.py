@@ -1,0 +1,1 @@
+"""Orchestrate from Python: experiments, trials of functions, ask and tell, scikit-learn."""
