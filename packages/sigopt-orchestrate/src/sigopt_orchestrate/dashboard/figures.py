@@ -152,9 +152,9 @@ def importance(shares: Mapping[str, Mapping[str, float]]) -> Figure:
     Args:
         shares: By metric and parameter, the first metric's in the order to show, largest first.
     """
-    order = list(reversed(next(iter(shares.values()), {})))
+    order = list(next(iter(shares.values()), {}))[::-1]
     colours = ("var(--trial)", "var(--best)")
-    bars = [
+    bars: list[Figure] = [
         {
             "type": "bar",
             "orientation": "h",
@@ -168,7 +168,8 @@ def importance(shares: Mapping[str, Mapping[str, float]]) -> Figure:
     ]
     x = axis("share of the spread that it explains") | {"tickformat": ".0%", "rangemode": "tozero"}
     y = axis("") | {"automargin": True, "type": "category"}
-    figure = {"data": bars, "layout": layout(x, y) | {"barmode": "group", "bargap": 0.35}}
+    grouped = layout(x, y) | {"barmode": "group", "bargap": 0.35}
+    figure: Figure = {"data": bars, "layout": grouped}
     if len(shares) > 1:
         figure["layout"] |= LEGEND
     return figure

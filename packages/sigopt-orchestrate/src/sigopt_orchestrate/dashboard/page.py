@@ -50,15 +50,15 @@ def report(experiment: ExperimentRecord, trials: Sequence[TrialRecord]) -> str:
         content.append(element("section", element("h2", "All trials"), table, class_="card all"))
     data = {"hover": {t.number: hover(spec, t) for t in trials}, "figures": figures}
     plotly, script = _plotly() if figures else "", _file("page.js")
-    plots = _file("parallel.js") + _file("plots.js").removeprefix('"use strict";')
+    drawing = _file("parallel.js") + _file("plots.js").removeprefix('"use strict";')
     return Template(_file("page.html")).substitute(
-        policy=_policy(plotly, plots, script),
+        policy=_policy(plotly, drawing, script),
         title=escape(f"{spec.name} · orchestrate"),
         style=_file("page.css"),
         content=join(*content),
         data=_embeddable(data),
         plotly=plotly,
-        plots=plots,
+        plots=drawing,
         script=script,
     )
 
@@ -74,8 +74,7 @@ def _policy(*scripts: str) -> str:
     hashes = (base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts)
     allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
     return (
-        f"default-src 'none'; script-src {allowed}; "
-        "style-src 'unsafe-inline'; img-src data: blob:"
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:"
     )
 
 

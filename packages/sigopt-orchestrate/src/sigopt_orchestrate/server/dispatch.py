@@ -107,9 +107,7 @@ class Dispatch:
 
         return handle
 
-    async def authenticate(
-        self, request: Request, authorization: str | None
-    ) -> tuple[Caller, str]:
+    async def authenticate(self, request: Request, authorization: str | None) -> tuple[Caller, str]:
         """Returns who calls, and the token, once the rate limits have let the request through.
 
         Args:

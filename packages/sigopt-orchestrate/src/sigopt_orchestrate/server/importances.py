@@ -29,7 +29,6 @@ class Named(Protocol):
     def type(self) -> str: ...  # noqa: D102
 
 
-
 def importances(tx: Connection, experiment: Experiment) -> dict[str | None, dict[str, float]]:
     """Returns for each metric that is not just stored the share of each parameter.
 

@@ -62,7 +62,7 @@ class Ledger:
         stale, self._stale = self._stale, True
         with self._connection.writing():
             query = sql.FENCE + self._connection.for_update
-            row = self._connection.execute(query, (self._id,)).fetchone()
+            [row] = self._connection.execute(query, (self._id,)).fetchall()
             epoch, stop, paused, retries = row
             if epoch != self._epoch:
                 raise LeadershipError(f"another orchestrate has taken experiment {self._id} over")

@@ -26,7 +26,9 @@ def shares_of(tx: Connection, subject: Subject, trials: list[TrialRecord]) -> Sh
         done = [t for t in trials if t.values is not None]
         points = [dict(t.assignments) for t in done]
         named = {
-            name: shares(subject.spec.parameters, points, [(t.values or {}).get(name) for t in done])
+            name: shares(
+                subject.spec.parameters, points, [(t.values or {}).get(name) for t in done]
+            )
             for name in wanted
         }
     return {

@@ -84,7 +84,7 @@ def _states(relation: Relation, value: str) -> ColumnElement[bool]:
     state = relation.columns.state
     chosen = []
     for name in value.split(","):
-        if name not in TrialState:
+        if name not in list(TrialState):
             raise InvalidError(f"state: must be {', '.join(TrialState)}, not {name[:40]!r}")
         if name == TrialState.RUNNING:
             chosen.append(state.in_([str(s) for s in IN_FLIGHT]))

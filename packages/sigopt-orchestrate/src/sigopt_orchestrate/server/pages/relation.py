@@ -67,29 +67,35 @@ def relation_of(tx: Connection, subject: Subject) -> Relation:
     return Relation(rows, metrics, parameters, subject)
 
 
-def counts(tx: Connection, relation: Relation) -> dict[str, int]:
-    """Returns how many trials there are in each state that some are in."""
-    state = relation.columns.state
-    query = select(state, func.count()).select_from(relation.rows).group_by(state)
-    return {name: int(count) for name, count in tx.execute(query).all()}
+@dataclass(frozen=True)
+class Totals:
+    """What all trials of an experiment come to.
+
+    Attributes:
+        counts: How many there are in each state that some are in.
+        spent_s: The seconds that the ended attempts took together.
+        best: The best value of each objective that has one.
+    """
+
+    counts: dict[str, int]
+    spent_s: float
+    best: dict[str, float]
 
 
-def spent_s(tx: Connection, relation: Relation) -> float:
-    """Returns the seconds that all ended attempts took together."""
-    took = relation.columns.ended_at - relation.columns.started_at
-    return float(tx.execute(select(func.coalesce(func.sum(took), 0.0))).scalar_one())
-
-
-def best_values(tx: Connection, relation: Relation) -> dict[str, float]:
-    """Returns the best value of each objective that has one."""
+def totals(tx: Connection, relation: Relation) -> Totals:
+    """Returns what all trials come to, by one look at each."""
     objectives = relation.subject.spec.objectives
-    if not objectives:
-        return {}
-    best = [
-        (func.max if m.sign > 0 else func.min)(relation.metrics[m.name]) for m in objectives
-    ]
-    row = tx.execute(select(*best).where(relation.columns.state == "completed")).one()
-    return {m.name: v for m, v in zip(objectives, row, strict=True) if v is not None}
+    columns = relation.columns
+    took = func.coalesce(func.sum(columns.ended_at - columns.started_at), 0.0)
+    best = [(func.max if m.sign > 0 else func.min)(relation.metrics[m.name]) for m in objectives]
+    query = select(columns.state, func.count(), took, *best).group_by(columns.state)
+    rows = tx.execute(query).all()
+    done = next((row for row in rows if row[0] == "completed"), (None,) * (3 + len(best)))
+    return Totals(
+        counts={row[0]: int(row[1]) for row in rows},
+        spent_s=float(sum(row[2] for row in rows)),
+        best={m.name: v for m, v in zip(objectives, done[3:], strict=True) if v is not None},
+    )
 
 
 def read_some(tx: Connection, relation: Relation, numbers: Sequence[int]) -> list[TrialRecord]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -13,7 +14,12 @@ from sigopt_orchestrate.lifecycle import IN_FLIGHT
 from sigopt_orchestrate.server.accounts import log_audit
 from sigopt_orchestrate.server.authentication import Caller, Scope
 from sigopt_orchestrate.server.dispatch import Dispatch, read_bytes, read_query
-from sigopt_orchestrate.server.errors import ForbiddenError, InvalidError, UnauthorizedError, UnknownError
+from sigopt_orchestrate.server.errors import (
+    ForbiddenError,
+    InvalidError,
+    UnauthorizedError,
+    UnknownError,
+)
 from sigopt_orchestrate.server.json_bodies import Json, read_object
 from sigopt_orchestrate.server.pages import assets, signing_in, trial_files, views
 from sigopt_orchestrate.server.pages.actions import ACTIONS, act
@@ -21,7 +27,13 @@ from sigopt_orchestrate.server.pages.answers import json_answer
 from sigopt_orchestrate.server.pages.events import moves
 from sigopt_orchestrate.server.pages.memo import Memo
 from sigopt_orchestrate.server.pages.relation import read_all, relation_of, version
-from sigopt_orchestrate.server.pages.subjects import Subject, find_subject, list_subjects, sees_local
+from sigopt_orchestrate.server.pages.subjects import (
+    KINDS,
+    Subject,
+    find_subject,
+    list_subjects,
+    sees_local,
+)
 from sigopt_orchestrate.server.settings import Settings
 
 _Verbs = Callable[[dict[str, Callable[[Request], Awaitable[Response]]]], Any]
@@ -71,8 +83,8 @@ class Pages:
         except (UnauthorizedError, ForbiddenError):
             return json_answer(request, {"client": None})
         local = await self._dispatch.transactions.read(lambda tx: sees_local(tx, caller))
-        return json_answer(request, 
-            {"client": caller.client_id, "scope": str(caller.scope), "sees_local": local}
+        return json_answer(
+            request, {"client": caller.client_id, "scope": str(caller.scope), "sees_local": local}
         )
 
     async def sign_in(self, request: Request) -> Response:
@@ -101,13 +113,15 @@ class Pages:
 
         def work(tx: Connection) -> Json:
             found = []
-            for kind in ("local", "api"):
+            for kind in KINDS:
                 text = query.get(f"before_{kind}", "")
                 before = int(text) if text.isdigit() else None
-                for subject in list_subjects(tx, caller, kind, search, _LISTED, before):
+                for subject in list_subjects(
+                    tx, caller, kind, search=search, limit=_LISTED, before=before
+                ):
                     key = (subject.kind, subject.id, "summary", "")
                     held = self._memo.get(
-                        key, version(tx, subject), lambda s=subject: views.summary(tx, s)
+                        key, version(tx, subject), partial(views.summary, tx, subject)
                     )
                     found.append(held)
             return {"experiments": sorted(found, key=lambda one: -one["created_at"])}
@@ -124,9 +138,7 @@ class Pages:
 
         def work(tx: Connection, subject: Subject) -> Json:
             key = (subject.kind, subject.id, name, str(sorted(query.items())))
-            held: Json = self._memo.get(
-                key, version(tx, subject), lambda: make(tx, subject, query)
-            )
+            held: Json = self._memo.get(key, version(tx, subject), lambda: make(tx, subject, query))
             return held
 
         return json_answer(request, await self._read(request, work))
@@ -179,8 +191,8 @@ class Pages:
 
         def latest(tx: Connection) -> str:
             held = []
-            for kind in ("local", "api"):
-                subjects = list_subjects(tx, caller, kind, "", 5, None)
+            for kind in KINDS:
+                subjects = list_subjects(tx, caller, kind, search="", limit=5, before=None)
                 held += [f"{kind}{s.id}:{version(tx, s)}" for s in subjects]
             return " ".join(held)
 
@@ -220,9 +232,7 @@ class Pages:
         _refuse_narrow(caller)
         return caller
 
-    async def _read(
-        self, request: Request, work: Callable[[Connection, Subject], Any]
-    ) -> Any:
+    async def _read(self, request: Request, work: Callable[[Connection, Subject], Any]) -> Any:
         caller = await self._caller(request)
         kind, experiment_id = _place(request)
         return await self._dispatch.transactions.read(
@@ -232,7 +242,7 @@ class Pages:
 
 def _place(request: Request) -> tuple[str, int]:
     kind, experiment_id = request.path_params["kind"], request.path_params["experiment"]
-    if kind not in ("local", "api") or experiment_id >= 2**31:
+    if kind not in KINDS or experiment_id >= 2**31:
         raise UnknownError("there is nothing at this address")
     return kind, experiment_id
 
@@ -244,7 +254,4 @@ def _refuse_narrow(caller: Caller) -> None:
 
 def _stream(look: Callable[[], Awaitable[str]], closing: asyncio.Event) -> Response:
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(
-        moves(look, closing), media_type="text/event-stream", headers=headers
-    )
-
+    return StreamingResponse(moves(look, closing), media_type="text/event-stream", headers=headers)

@@ -24,7 +24,9 @@ Point = tuple[Any, ...]
 """A trial's number, its state, and its objectives."""
 
 
-def sample(tx: Connection, relation: Relation, query: dict[str, str]) -> tuple[list[TrialRecord], int]:
+def sample(
+    tx: Connection, relation: Relation, query: dict[str, str]
+) -> tuple[list[TrialRecord], int]:
     """Returns the trials to draw, by number, and how many they stand for.
 
     Args:

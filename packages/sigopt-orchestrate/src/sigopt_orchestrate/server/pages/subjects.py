@@ -31,6 +31,7 @@ from sigopt_orchestrate.store import schema
 from sigopt_orchestrate.store.resources import experiments
 
 Kind = Literal["local", "api"]
+KINDS: tuple[Kind, ...] = ("local", "api")
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def find_subject(tx: Connection, caller: Caller, kind: str, experiment_id: int) 
 
 
 def list_subjects(
-    tx: Connection, caller: Caller, kind: Kind, search: str, limit: int, before: int | None
+    tx: Connection, caller: Caller, kind: Kind, *, search: str, limit: int, before: int | None
 ) -> list[Subject]:
     """Returns the caller's experiments of one kind whose names hold `search`, newest first."""
     if kind == "local":

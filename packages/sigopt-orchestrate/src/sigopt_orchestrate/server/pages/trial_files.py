@@ -55,7 +55,9 @@ def served_curves(tx: Connection, observation_id: int) -> Json:
     run_id = tx.execute(run).scalar_one_or_none()
     if run_id is None:
         return {}
-    rows = tx.execute(select(saved["values"]).where(saved.training_run_id == run_id).order_by(saved.id))
+    rows = tx.execute(
+        select(saved["values"]).where(saved.training_run_id == run_id).order_by(saved.id)
+    )
     points = [
         (float(step), {v["name"]: v["value"] for v in json.loads(row[0])})
         for step, row in enumerate(rows, start=1)
@@ -133,9 +135,7 @@ def _served_workers(tx: Connection, subject: Subject) -> list[Json]:
     query = (
         select(opened.id, opened.created, opened.assignments, runs.name, runs.checkpoint_count)
         .select_from(joined)
-        .where(
-            opened.experiment_id == subject.id, opened.deleted.is_(False), opened.open.is_(True)
-        )
+        .where(opened.experiment_id == subject.id, opened.deleted.is_(False), opened.open.is_(True))
         .order_by(opened.id)
         .limit(200)
     )

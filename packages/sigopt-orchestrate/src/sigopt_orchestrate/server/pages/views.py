@@ -13,18 +13,16 @@ from sigopt_orchestrate.dashboard.analysis import (
     gain,
     objective_value,
 )
-from sigopt_orchestrate.dashboard.marks import hover
+from sigopt_orchestrate.dashboard.marks import Figure, hover
 from sigopt_orchestrate.dashboard.wording import improvement
 from sigopt_orchestrate.lifecycle import IN_FLIGHT
 from sigopt_orchestrate.server.json_bodies import Json
 from sigopt_orchestrate.server.pages.explaining import shares_of
 from sigopt_orchestrate.server.pages.filtering import is_narrowed, narrowed, ordered
 from sigopt_orchestrate.server.pages.relation import (
-    best_values,
-    counts,
     read_all,
     relation_of,
-    spent_s,
+    totals,
     version,
 )
 from sigopt_orchestrate.server.pages.sample import sample
@@ -38,8 +36,8 @@ _PAGE = 50
 
 def summary(tx: Connection, subject: Subject) -> Json:
     """Returns what the list of experiments says of one."""
-    relation = relation_of(tx, subject)
-    held = counts(tx, relation)
+    all_of_it = totals(tx, relation_of(tx, subject))
+    held = all_of_it.counts
     return {
         "kind": subject.kind,
         "id": subject.id,
@@ -54,7 +52,8 @@ def summary(tx: Connection, subject: Subject) -> Json:
         "observed": held.get("completed", 0) + held.get("failed", 0),
         "running": sum(held.get(state, 0) for state in IN_FLIGHT),
         "objectives": [m.name for m in subject.spec.objectives],
-        "best": best_values(tx, relation),
+        "best": all_of_it.best,
+        "spent_s": all_of_it.spent_s,
     }
 
 
@@ -66,7 +65,6 @@ def head(tx: Connection, subject: Subject, _query: Query) -> Json:
         "version": version(tx, subject),
         "parallel": spec.parallel,
         "command": _command(spec),
-        "spent_s": spent_s(tx, relation_of(tx, subject)),
         "parameters": [_parameter(p) for p in spec.parameters],
         "metrics": [
             {"name": m.name, "objective": m.objective, "strategy": m.strategy} for m in spec.metrics
@@ -204,14 +202,15 @@ def _trial(spec: Experiment, trial: TrialRecord, trials: list[TrialRecord]) -> J
     """A best trial, with what it gained over the defaults."""
     reference = default_trial(trials)
     gains: dict[str, str] = {}
-    for metric in spec.objectives if reference is not None else ():
-        gained = gain(metric, trial, reference)
-        if gained:
-            gains[metric.name] = improvement(gained, objective_value(metric, reference) or 0.0)
+    if reference is not None:
+        for metric in spec.objectives:
+            if gained := gain(metric, trial, reference):
+                value = objective_value(metric, reference) or 0.0
+                gains[metric.name] = improvement(gained, value)
     return {**trial_view(spec, trial), "gains": gains}
 
 
-def _plot(title: str, figure: figures.Figure) -> Json:
+def _plot(title: str, figure: Figure) -> Json:
     return {"title": title, "figure": figure}
 
 
@@ -241,4 +240,3 @@ def _parameter(parameter: Any) -> Json:
 
 def _whole(text: str | None, default: int, most: int) -> int:
     return min(most, int(text)) if text is not None and text.isdigit() else default
-
