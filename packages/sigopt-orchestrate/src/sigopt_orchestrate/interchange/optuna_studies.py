@@ -169,9 +169,7 @@ def _parameters(trials: Sequence[Any], notes: list[str]) -> list[dict[str, Any]]
             if low < high:
                 bounds = {"min": low, "max": high}
                 scale = "log" if first.log else None
-                made.append(
-                    {"name": name, "type": kind, "bounds": bounds, "transformation": scale}
-                )
+                made.append({"name": name, "type": kind, "bounds": bounds, "transformation": scale})
                 continue
         notes.append(f"{name}: left out; it has one value only")
     return made

@@ -8,7 +8,7 @@ export function h(tag, properties = {}, ...children) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (name === "dataset") Object.assign(element.dataset, value);
-    else if (name in element && !name.startsWith("aria") && name !== "role") element[name] = value;
+    else if (name in element) element[name] = value;
     else element.setAttribute(name, value === true ? "" : value);
   }
   element.append(...children.flat(3).filter((c) => c !== null && c !== undefined && c !== false));
