@@ -1,0 +1,77 @@
+"""The Gaussian processes that stand for what trials report, chosen and fitted by evidence."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sigopt_orchestrate.optimizer.correlation import Array, Features, Shape
+from sigopt_orchestrate.optimizer.fitting import Fit, fit
+from sigopt_orchestrate.optimizer.gaussian_process import GaussianProcess
+from sigopt_orchestrate.optimizer.outcomes import NO_WARP, Outcomes, standardise
+
+SHAPES: tuple[Shape, ...] = ("squared exponential", "Matern 5/2")
+WARPS = (NO_WARP, 1.0, 0.1)
+_TRIED = 20  # iterations of a fit that decides which model to take
+_FITTED = 160  # observations that hyperparameters are fitted to, at most
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """A process of one metric, and the standardised outcomes that it knows."""
+
+    process: GaussianProcess
+    outcomes: Outcomes
+
+
+def of_objective(
+    features: Features, X: Array, values: Array, sign: float, deviations: Array | None
+) -> Surrogate:
+    """Returns the surrogate of an objective.
+
+    Args:
+        features: From points to features.
+        X: Points, `(n, d)`, the most important ones first.
+        values: As reported, `(n,)`.
+        sign: 1 where more is better, -1 where less is.
+        deviations: Reported standard deviations, `(n,)`.
+    """
+    used = slice(0, _FITTED)
+    best: tuple[float, Fit, Outcomes] | None = None
+    for warp in WARPS:
+        outcomes = standardise(values, sign, deviations, warp)
+        in_use = standardise(values[used], sign, None, warp)
+        for shape in SHAPES:
+            start = None if best is None else best[1].given
+            found = fit(
+                features, shape, X[used], outcomes.values[used], outcomes.noise[used], start, _TRIED
+            )
+            evidence = found.evidence + in_use.log_volume
+            if best is None or evidence > best[0]:
+                best = (evidence, found, outcomes)
+    assert best is not None  # noqa: S101
+    _, found, outcomes = best
+    given = fit(
+        features,
+        found.given.shape,
+        X[used],
+        outcomes.values[used],
+        outcomes.noise[used],
+        found.given,
+    ).given
+    process = GaussianProcess(features, given, X, outcomes.values[:, None], outcomes.noise)
+    return Surrogate(process, outcomes)
+
+
+def of_margin(features: Features, X: Array, values: Array) -> GaussianProcess:
+    """Returns the process of how far a constraint is met, whose threshold is 0.
+
+    Args:
+        features: From points to features.
+        X: Points, `(n, d)`, the most important ones first.
+        values: See `outcomes.margins`, `(n,)`.
+    """
+    scale = float(np.sqrt(np.mean(values * values))) or 1.0
+    scaled = values / scale
+    used, noise = slice(0, _FITTED), np.zeros(len(X))
+    given = fit(features, "Matern 5/2", X[used], scaled[used], noise[used]).given
+    return GaussianProcess(features, given, X, scaled[:, None], noise)
