@@ -17,7 +17,7 @@ from sigopt_orchestrate.optimizer.points import Observed
 from sigopt_orchestrate.optimizer.search import Search
 from sigopt_orchestrate.optimizer.space import Space
 from sigopt_orchestrate.optimizer.subset import most_telling
-from sigopt_orchestrate.optimizer.surrogate import Surrogate, of_margin, of_objective
+from sigopt_orchestrate.optimizer.surrogate import Surrogate, of_margin, of_objective, of_success
 from sigopt_orchestrate.optimizer.tasks import choose_task
 from sigopt_orchestrate.spec import Assignments, Experiment
 
@@ -59,6 +59,7 @@ class _Proposal:
     ) -> None:
         self._experiment = experiment
         self._space = Space(experiment)
+        self._lattice = Lattice(self._space)
         # Sorted, so that the order in which trials end cannot show in the last bits of a sum.
         observed = sorted(
             ((self._space.encode(o.assignments), o.values or (), o.deviations or ()) for o in history)
@@ -91,11 +92,10 @@ class _Proposal:
             of_objective(self._features, X, V[:, j], sign, S[:, j] if S[:, j].any() else None)
             for j, sign in enumerate(signs)
         ]
-        acquisition = self._acquisition(X, V, surrogates, feasible)
-        lattice = Lattice(self._space)
-        taken = np.concatenate((self._X_all, self._pending))
-        search = Search(acquisition, lattice, taken, cost=2.0 * len(X) * len(X) + 60.0 * len(X))
-        point = search.run(self._starts(X, surrogates, feasible), self._rng)
+        conditions = self._conditions(X, V)
+        starts = self._starts(X, surrogates, feasible)
+        acquisition = self._acquisition(X, surrogates, feasible, conditions)
+        point = self._search(acquisition, starts)
         if point is None:
             return None
         assignments = self._space.decode(point.tolist())
@@ -103,6 +103,12 @@ class _Proposal:
             process = surrogates[0].process
             return choose_task(self._experiment, process, point, assignments, self._spent())
         return assignments
+
+    def _search(self, acquisition: Acquisition, starts: Sequence[Array]) -> Array | None:
+        n = sum(len(p.points) for p in (*acquisition.objectives, *acquisition.conditions))
+        taken = np.concatenate((self._X_all, self._pending))
+        search = Search(acquisition, self._lattice, taken, cost=2.0 * n * n + 60.0 * n)
+        return search.run(starts, self._rng)
 
     def _feasible(self) -> NDArray[np.bool_]:
         """Which trials met all constraints and were of the full task."""
@@ -115,10 +121,13 @@ class _Proposal:
         return feasible
 
     def _acquisition(
-        self, X: Array, V: Array, surrogates: Sequence[Surrogate], feasible: NDArray[np.bool_]
+        self,
+        X: Array,
+        surrogates: Sequence[Surrogate],
+        feasible: NDArray[np.bool_],
+        conditions: Sequence[GaussianProcess],
     ) -> Acquisition:
         experiment = self._experiment
-        conditions = self._conditions(X, V)
         beliefs = prior_beliefs(experiment, len(self._X_all))
         if not feasible.any():
             if conditions:
@@ -145,10 +154,8 @@ class _Proposal:
             for j, metric in enumerate(self._experiment.constraints, start=first)
         ]
         if self._failed.any():
-            succeeded = np.where(self._failed, -1.0, 1.0)
-            rank = np.zeros((len(succeeded), 1))
-            chosen = most_telling(self._X_all, rank, ~self._failed)
-            processes.append(of_margin(self._features, self._X_all[chosen], succeeded[chosen]))
+            chosen = most_telling(self._X_all, np.zeros((len(self._failed), 1)), ~self._failed)
+            processes.append(of_success(self._features, self._X_all[chosen], self._failed[chosen]))
         p = len(self._pending)
         return [process.fantasised(self._pending, np.zeros((p, 1))) for process in processes]
 

@@ -25,10 +25,21 @@ LENGTHSCALE_LOC, LENGTHSCALE_SCALE = math.sqrt(2), math.sqrt(3)
 VARIANCE_SCALE = 1.0
 NOISE_SHAPE, NOISE_RATE = 1.1, 30.0
 LEAST_NOISE = 1e-7
-_BOUNDS_LENGTHSCALE = (math.log(5e-3), math.log(1e3))
-_BOUNDS_VARIANCE = (math.log(1e-2), math.log(1e3))
-_BOUNDS_NOISE = (math.log(LEAST_NOISE), 0.0)
+_LONGEST = math.log(1e3)
+_LEAST_LOG_VARIANCE = math.log(1e-2)
 _LOG_2PI = math.log(2 * math.pi)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How short lengthscales, and how large the variance and the noise may become."""
+
+    shortest: float = 5e-3
+    most_variance: float = 1e3
+    most_noise: float = 1.0
+
+
+LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,7 @@ def fit(
     noise: Array,
     start: Hyperparameters | None = None,
     iterations: int = 60,
+    limits: Limits = LIMITS,
 ) -> Fit:
     """Returns hyperparameters at a maximum of their posterior.
 
@@ -63,11 +75,16 @@ def fit(
         noise: Known variances of their noise, `(n,)`.
         start: Where to begin; the priors' modes without it.
         iterations: Of L-BFGS, at most.
+        limits: Of the lengthscales and the noise.
     """
     density = Density(features, shape, X, y, noise)
     begin = density.start() if start is None else density.vector(start)
     d = X.shape[1]
-    bounds = [_BOUNDS_LENGTHSCALE] * d + [_BOUNDS_VARIANCE, (-10.0, 10.0), _BOUNDS_NOISE]
+    lengthscale = (math.log(limits.shortest), _LONGEST)
+    bounds_noise = (math.log(LEAST_NOISE), math.log(limits.most_noise))
+    begin[:d] = np.maximum(begin[:d], lengthscale[0])
+    bounds_variance = (_LEAST_LOG_VARIANCE, math.log(limits.most_variance))
+    bounds = [lengthscale] * d + [bounds_variance, (-10.0, 10.0), bounds_noise]
     found = minimize(
         density,
         begin,

@@ -6,7 +6,7 @@ array has three axes. Shapes: n observed points, b asked ones, p features, d par
 columns of outcomes that share the points (fantasies of what pending trials will bring).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import lapack
@@ -126,9 +126,8 @@ class GaussianProcess:
             np.concatenate((self._noise, np.zeros(len(X)))),
         )
 
-    def with_noise(self, noise: float) -> "GaussianProcess":
-        """Returns the process with another common noise."""
-        given = replace(self.hyperparameters, noise=noise)
+    def with_hyperparameters(self, given: Hyperparameters) -> "GaussianProcess":
+        """Returns the process of the same outcomes with other hyperparameters."""
         return GaussianProcess(self._features, given, self._X, self._Y, self._noise)
 
 

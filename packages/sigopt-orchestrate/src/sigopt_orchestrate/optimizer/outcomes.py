@@ -52,7 +52,8 @@ def standardise(
     below = ascending.max() - ascending
     if below.max() <= 1e-13:  # nothing but rounding
         return Outcomes(np.zeros_like(values), np.zeros_like(values), 0.0, lambda _: 0.0)
-    unit = float(np.median(below)) or float(below.max())
+    # The median may be rounding beside the largest; the squares of the quotients must be finite.
+    unit = max(float(np.median(below)), 1e-100 * float(below.max())) or float(below.max())
     u = below / unit
     slopes = 1.0 / (1.0 + np.maximum(u, 0.0) / warp)
     warped = _warped(u, warp)

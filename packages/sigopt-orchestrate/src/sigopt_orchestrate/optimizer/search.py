@@ -37,8 +37,8 @@ class Search:
         self._lattice = lattice
         self._taken = taken
         self._cost = cost
-        self._points: list[Array] = []
-        self._values: list[Array] = []
+        self._points: list[Array] = [np.empty((0, lattice.space.dimension))]
+        self._values: list[Array] = [np.empty(0)]
 
     def run(self, incumbents: Sequence[Array], rng: np.random.Generator) -> Array | None:
         """Returns the best legal point that is not taken, `(d,)`; None if none was found.
@@ -66,8 +66,6 @@ class Search:
         return self._best()
 
     def _best(self) -> Array | None:
-        if not self._points:
-            return None
         points, values = np.concatenate(self._points), np.concatenate(self._values)
         return _top(points, values, 1)[0] if len(points) else None
 

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sigopt_orchestrate.errors import SuggestionError
+from sigopt_orchestrate.optimizer.peers import PACKAGES, propose_as_peer
 from sigopt_orchestrate.optimizer.plain import first_point, grid_point, random_point, spread_point
 from sigopt_orchestrate.optimizer.points import Observed, Suggestion
 from sigopt_orchestrate.optimizer.space import Space
 from sigopt_orchestrate.spec import Assignments, Experiment
 
+_MODELLESS = {"quasi-random", "random", "grid"}
 _log = logging.getLogger(__name__)
 
 
@@ -47,6 +49,23 @@ def suggest(
     return suggest_plainly(experiment, history, pending)
 
 
+def suggest_several(
+    experiment: Experiment,
+    history: Sequence[Observed],
+    pending: Sequence[Assignments],
+    count: int,
+) -> list[Suggestion]:
+    """Returns `count` suggestions to try together; arguments and errors as for `suggest`.
+
+    Each counts as pending for those after it.
+    """
+    found: list[Suggestion] = []
+    for _ in range(count):
+        waiting = [*pending, *(s.assignments for s in found)]
+        found.append(suggest(experiment, history, waiting))
+    return found
+
+
 def suggest_plainly(
     experiment: Experiment, history: Sequence[Observed], pending: Sequence[Assignments]
 ) -> Suggestion:
@@ -76,11 +95,24 @@ def wants_model(
     them, at least two, have answered: with many trials in parallel the model need not wait for the
     slowest, since it accounts for pending ones. Failures teach too little to count.
     """
-    if experiment.optimizer.algorithm in {"quasi-random", "random", "grid"}:
+    if experiment.optimizer.algorithm in _MODELLESS:
         return False
+    if experiment.optimizer.algorithm in PACKAGES:  # they have first points of their own
+        return True
     informative = sum(_checked(observed).values is not None for observed in history)
     wanted = first_points(len(experiment.parameters), experiment.budget)
     return informative >= max(2, wanted / 2) and informative + len(pending) >= wanted
+
+
+def is_feasible(experiment: Experiment) -> bool:
+    """Returns whether a point that satisfies the linear constraints was found."""
+    if not experiment.linear_constraints:
+        return True
+    try:
+        spread_point(experiment, Space(experiment), ())
+    except SuggestionError:
+        return False
+    return True
 
 
 def first_points(dimension: int, budget: int) -> int:
@@ -95,13 +127,15 @@ def first_points(dimension: int, budget: int) -> int:
 def _modelled(
     experiment: Experiment, history: Sequence[Observed], pending: Sequence[Assignments]
 ) -> Assignments | None:
+    if experiment.optimizer.algorithm in PACKAGES:
+        return propose_as_peer(experiment, history, pending)
     from sigopt_orchestrate.optimizer.bayesian import propose  # noqa: PLC0415, imports numerics
 
     return propose(experiment, history, pending)
 
 
 def _starts_at_defaults(experiment: Experiment) -> bool:
-    return experiment.optimizer.algorithm not in {"quasi-random", "random", "grid"}
+    return experiment.optimizer.algorithm == "bayesian"
 
 
 def _first(experiment: Experiment) -> Suggestion:

@@ -1,16 +1,19 @@
 """The Gaussian processes that stand for what trials report, chosen and fitted by evidence."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sigopt_orchestrate.optimizer.correlation import Array, Features, Shape
-from sigopt_orchestrate.optimizer.fitting import Fit, fit
+from sigopt_orchestrate.optimizer.fitting import Fit, Limits, fit
 from sigopt_orchestrate.optimizer.gaussian_process import GaussianProcess
 from sigopt_orchestrate.optimizer.outcomes import NO_WARP, Outcomes, standardise
 
 SHAPES: tuple[Shape, ...] = ("squared exponential", "Matern 5/2")
 WARPS = (NO_WARP, 1.0, 0.1)
+_SUCCESS_LENGTHSCALE, _SUCCESS_NOISE = 0.2, 0.01
 _TRIED = 20  # iterations of a fit that decides which model to take
 _FITTED = 160  # observations that hyperparameters are fitted to, at most
 
@@ -75,3 +78,21 @@ def of_margin(features: Features, X: Array, values: Array) -> GaussianProcess:
     used, noise = slice(0, _FITTED), np.zeros(len(X))
     given = fit(features, "Matern 5/2", X[used], scaled[used], noise[used]).given
     return GaussianProcess(features, given, X, scaled[:, None], noise)
+
+
+def of_success(features: Features, X: Array, failed: NDArray[np.bool_]) -> GaussianProcess:
+    """Returns a process that is above 0 where a trial is likely to succeed.
+
+    A regression on 1 and -1. Their edge is a cliff, which evidence alone would explain by tiny
+    lengthscales, so that a failure would teach about its own place only, or by a large variance or
+    noise, so that nothing would be certain; hence the limits.
+
+    Args:
+        features: From points to features.
+        X: Points, `(n, d)`, the most important ones first.
+        failed: Which of the trials failed, `(n,)`.
+    """
+    labels, used, noise = np.where(failed, -1.0, 1.0), slice(0, _FITTED), np.zeros(len(X))
+    limits = Limits(_SUCCESS_LENGTHSCALE * math.sqrt(X.shape[1]), 1.0, _SUCCESS_NOISE)
+    given = fit(features, "Matern 5/2", X[used], labels[used], noise[used], limits=limits).given
+    return GaussianProcess(features, given, X, labels[:, None], noise)
