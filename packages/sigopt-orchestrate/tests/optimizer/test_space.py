@@ -143,9 +143,7 @@ def test_an_infinite_space_has_no_list(build) -> None:
 
 
 def test_assignments_must_fit_the_space(build) -> None:
-    space = Space(
-        build([{"name": "c", "type": "categorical", "categorical_values": ["a", "b"]}])
-    )
+    space = Space(build([{"name": "c", "type": "categorical", "categorical_values": ["a", "b"]}]))
     with pytest.raises(KeyError):
         space.encode({})
     with pytest.raises(ValueError, match="not in"):

@@ -257,7 +257,10 @@ print(*[name for name in ("torch", "scipy", "numpy") if name in sys.modules])
 
 def test_a_request_survives_the_way_to_the_process() -> None:
     request = Request(
-        (Observed({"x": 0.1, "n": 3, "c": "é"}, (1e300, -0.1), (0.0, 0.5)), Observed({"x": 1.0}, None)),
+        (
+            Observed({"x": 0.1, "n": 3, "c": "é"}, (1e300, -0.1), (0.0, 0.5)),
+            Observed({"x": 1.0}, None),
+        ),
         ({"x": 5e-324},),
         plain=True,
     )

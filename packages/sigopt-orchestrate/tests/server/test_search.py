@@ -96,7 +96,7 @@ def test_a_model_that_fails_keeps_nobody_waiting() -> None:
     body = {"parameters": [{"name": "x", "type": "double", "bounds": {"min": 0, "max": 1}}]}
     definition = build(body, runs_only=False)
     history = [Trial({"x": i / 20}, None, {None: float(i)}) for i in range(20)]  # type: ignore[dict-item]
-    
+
     def failing(*_known: Any) -> Suggestion:
         raise SuggestionError("broken")
 

@@ -18,7 +18,7 @@ from sigopt_orchestrate.optimizer.search import Search
 from sigopt_orchestrate.optimizer.space import Space
 from sigopt_orchestrate.optimizer.subset import most_telling
 from sigopt_orchestrate.optimizer.surrogate import Surrogate, of_margin, of_objective, of_success
-from sigopt_orchestrate.optimizer.tasks import choose_task
+from sigopt_orchestrate.optimizer.telling_task import choose_task
 from sigopt_orchestrate.spec import Assignments, Experiment
 
 _NUMERICAL = (SuggestionError, ValueError, ArithmeticError, np.linalg.LinAlgError)
@@ -62,7 +62,10 @@ class _Proposal:
         self._lattice = Lattice(self._space)
         # Sorted, so that the order in which trials end cannot show in the last bits of a sum.
         observed = sorted(
-            ((self._space.encode(o.assignments), o.values or (), o.deviations or ()) for o in history)
+
+                (self._space.encode(o.assignments), o.values or (), o.deviations or ())
+                for o in history
+
         )
         waiting = sorted(map(self._space.encode, pending))
         self._X_all = np.array([point for point, _, _ in observed])

@@ -2,7 +2,8 @@
 
 Priors: log-normal lengthscales that grow with the square root of the dimension (Hvarfner et al.,
 "Vanilla Bayesian Optimization Performs Great in High Dimensions", 2024), a log-normal variance
-round 1, a standard normal mean, and a gamma on the noise that lets outcomes without noise have none.
+round 1, a standard normal mean, and a gamma on the noise that lets
+outcomes without noise have none.
 """
 
 import math
@@ -61,6 +62,7 @@ def fit(
     X: Array,
     y: Array,
     noise: Array,
+    *,
     start: Hyperparameters | None = None,
     iterations: int = 60,
     limits: Limits = LIMITS,
@@ -103,9 +105,7 @@ class Density:
     logarithm of the noise. Densities are those of the quantities themselves, not of logarithms.
     """
 
-    def __init__(
-        self, features: Features, shape: Shape, X: Array, y: Array, noise: Array
-    ) -> None:
+    def __init__(self, features: Features, shape: Shape, X: Array, y: Array, noise: Array) -> None:
         self._F, self._owner = features.of(X), features.owner
         self._shape: Shape = shape
         self._y, self._noise, self._d = y, noise, X.shape[1]
@@ -144,8 +144,9 @@ class Density:
         factor, failed = lapack.dpotrf(K, lower=1, clean=1)
         if failed:
             return -1e10, np.zeros_like(theta)
-        inverse = lapack.dpotri(factor, lower=1)[0]
-        inverse = np.tril(inverse) + np.tril(inverse, -1).T
+        half = lapack.dpotri(factor, lower=1)[0]  # below the diagonal; 0 above it
+        inverse = half + half.T
+        inverse[np.diag_indices(n)] *= 0.5
         centred = self._y - given.mean
         alpha = inverse @ centred
         log_determinant = 2.0 * float(np.log(np.diag(factor)).sum())
@@ -165,11 +166,11 @@ class Density:
     def _prior(self, theta: Array) -> tuple[float, Array]:
         d = self._d
         away = (theta[:d] - self._loc) / LENGTHSCALE_SCALE
-        spread = theta[d] / VARIANCE_SCALE
+        spread = float(theta[d]) / VARIANCE_SCALE
         mean, log_noise = float(theta[d + 1]), float(theta[d + 2])
         noise = math.exp(log_noise)
         value = float((-0.5 * away * away - theta[:d]).sum())
-        value += -0.5 * spread * spread - 0.5 * mean * mean
+        value -= 0.5 * spread * spread + 0.5 * mean * mean
         value += (NOISE_SHAPE - 1) * log_noise - NOISE_RATE * noise
         gradient = np.empty_like(theta)
         gradient[:d] = -away / LENGTHSCALE_SCALE - 1.0

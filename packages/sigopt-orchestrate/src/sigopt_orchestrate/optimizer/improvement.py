@@ -43,7 +43,10 @@ def log_improvement(mean: Array, deviation: Array, best: Array) -> tuple[Array, 
 
 
 def front(Y: Array) -> Array:
-    """Returns the rows of `Y`, `(n, 2)`, that none dominates, ascending by the first; more is better."""
+    """Returns the rows of `Y`, `(n, 2)`, that none dominates, ascending by the first.
+
+    More is better.
+    """
     order = np.lexsort((-Y[:, 1], -Y[:, 0]))
     kept, highest = [], -math.inf
     for i in order:

@@ -12,7 +12,7 @@ from sigopt_orchestrate.optimizer.space import Space
 
 WIDE = 16
 """An ordered axis with more levels than this is climbed as if it were a double, then rounded."""
-_LISTED = 4096  # levels of one axis that are kept as a list
+_LISTED = 10_000  # levels of one axis that are kept as a list
 
 
 class Lattice:
@@ -20,7 +20,6 @@ class Lattice:
 
     Args:
         space: Of one experiment.
-        task: The coordinate that every point has as its task, if the experiment has tasks.
     """
 
     def __init__(self, space: Space) -> None:
@@ -75,7 +74,7 @@ class Lattice:
         return X[self.allowed(X)]
 
     def near(self, rng: np.random.Generator, centre: Array, scale: float, count: int) -> Array:
-        """Returns legal points near a point, `(d,)`: about half of them move one coordinate only."""
+        """Returns legal points near a point, `(d,)`; half of them move one coordinate only."""
         d = len(self._searched)
         chosen = rng.random((count, d)) < 0.5
         single = np.arange(count) % 2 == 0

@@ -84,5 +84,5 @@ def margins(values: Array, sign: float, threshold: float) -> Array:
     """
     largest = max(float(np.abs(values).max()), abs(threshold)) or 1.0
     beyond = sign * (values / largest - threshold / largest)
-    unit = float(np.median(np.abs(beyond))) or 1.0
+    unit = max(float(np.median(np.abs(beyond))), 1e-100)
     return np.asarray(np.sign(beyond) * np.log1p(np.abs(beyond) / unit))

@@ -15,10 +15,12 @@ from sigopt_orchestrate.optimizer.space import Space
 from sigopt_orchestrate.spec import (
     Assignments,
     CategoricalParameter,
+    DoubleParameter,
     Experiment,
     Parameter,
     Value,
 )
+from sigopt_orchestrate.spec.consistency import TASK
 
 PACKAGES = {"optuna-tpe": "optuna", "optuna-gp": "optuna", "ax": "ax"}
 """Which package each of the algorithms needs; its extra has the same name."""
@@ -29,9 +31,7 @@ def refuse_missing(algorithm: str) -> None:
     package = PACKAGES.get(algorithm)
     if package is not None and importlib.util.find_spec(package) is None:
         names = {"optuna": "optuna", "ax": "ax-platform"}
-        raise MissingDependencyError(
-            f"optimizer.algorithm {algorithm}", names[package], package
-        )
+        raise MissingDependencyError(f"optimizer.algorithm {algorithm}", names[package], package)
 
 
 def propose_as_peer(
@@ -63,7 +63,7 @@ def _ask_optuna(
         if experiment.optimizer.algorithm == "optuna-tpe"
         else optuna.samplers.GPSampler(seed=seed, **more)
     )
-    directions = [f"{metric.objective}" for metric in experiment.objectives]
+    directions = [metric.objective for metric in experiment.objectives]
     study = optuna.create_study(directions=directions, sampler=sampler)
     for observed in (*history, *(Observed(a, None) for a in pending)):
         params, distributions = _optuna_trial(experiment, observed.assignments)
@@ -112,13 +112,14 @@ def _distribution(p: Parameter) -> Any:
     if p.grid is not None:
         return distributions.IntDistribution(0, len(p.grid) - 1)
     log = p.transformation == "log"
-    kinds = {"double": distributions.FloatDistribution, "int": distributions.IntDistribution}
-    return kinds[p.type](p.bounds.min, p.bounds.max, log=log)
+    if isinstance(p, DoubleParameter):
+        return distributions.FloatDistribution(p.bounds.min, p.bounds.max, log=log)
+    return distributions.IntDistribution(p.bounds.min, p.bounds.max, log=log)
 
 
-def _optuna_value(p: Parameter, value: Any) -> Value:
+def _optuna_value(p: Parameter, value: Any) -> Any:
     grid = None if isinstance(p, CategoricalParameter) else p.grid
-    return value if grid is None else grid[value]  # type: ignore[no-any-return]
+    return value if grid is None else grid[value]
 
 
 def _ask_ax(
@@ -131,7 +132,9 @@ def _ask_ax(
     client.configure_experiment(parameters=_ax_parameters(experiment), name="orchestrate")
     signs = {"maximize": "", "minimize": "-"}
     client.configure_optimization(
-        objective=", ".join(f"{signs[m.objective]}m{i}" for i, m in enumerate(experiment.objectives)),
+        objective=", ".join(
+            f"{signs[m.objective]}m{i}" for i, m in enumerate(experiment.objectives)
+        ),
         outcome_constraints=[f"c{i} <= 0" for i in range(len(experiment.constraints))],
     )
     for observed in history:
@@ -198,4 +201,5 @@ def _excesses(experiment: Experiment, values: Sequence[float]) -> list[float]:
 
 
 def _full_task(experiment: Experiment) -> Mapping[str, Value]:
-    return {"task": task.name for task in experiment.tasks if task.cost == 1}
+    full = [task.name for task in experiment.tasks if task.cost == 1]
+    return {TASK: full[0]} if full else {}

@@ -95,9 +95,7 @@ def _beta_quantile(prior: BetaPrior, level: float) -> float:
     """By summing the density over fine bins: good to a thousandth, which is enough to spread."""
     bins = 1000
     a, b = prior.shape_a - 1, prior.shape_b - 1
-    logs = [
-        a * math.log((i + 0.5) / bins) + b * math.log1p(-(i + 0.5) / bins) for i in range(bins)
-    ]
+    logs = [a * math.log((i + 0.5) / bins) + b * math.log1p(-(i + 0.5) / bins) for i in range(bins)]
     top = max(logs)
     weights = [math.exp(log - top) for log in logs]
     left = level * sum(weights)

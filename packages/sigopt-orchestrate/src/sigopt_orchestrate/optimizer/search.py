@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.optimize import LinearConstraint, minimize
 
 from sigopt_orchestrate.optimizer.ascent import Function, ascend
 from sigopt_orchestrate.optimizer.correlation import Array
@@ -15,6 +16,7 @@ _STARTS = 5  # of the spread, and as many of those near the incumbents
 _CLIMBERS = 3
 _STEPS = 8
 _ITERATIONS = 40
+_CONSTRAINED = 4  # climbs under linear constraints
 _LISTED = 4.0e8  # floating point operations that looking at a whole finite space may take
 _CHUNK = 2048
 _SAME = 1e-6  # of the unit cube; closer points teach the model nothing new
@@ -30,9 +32,7 @@ class Search:
         cost: Floating point operations of looking at one point, roughly.
     """
 
-    def __init__(
-        self, acquisition: Function, lattice: Lattice, taken: Array, cost: float
-    ) -> None:
+    def __init__(self, acquisition: Function, lattice: Lattice, taken: Array, cost: float) -> None:
         self._acquisition = acquisition
         self._lattice = lattice
         self._taken = taken
@@ -99,10 +99,38 @@ class Search:
         free = self._lattice.free
         if not len(starts) or not free.any():
             return self._look(starts)
-        ends, _ = ascend(self._acquisition, starts, free, _ITERATIONS)
-        ends = self._lattice.snap(ends)
-        ends = ends[self._lattice.allowed(ends)]
+        if self._lattice.space.is_constrained:
+            ends = self._climb_within(starts)
+        else:
+            ends = self._lattice.snap(ascend(self._acquisition, starts, free, _ITERATIONS)[0])
         return self._look(np.concatenate((ends, starts)))
+
+    def _climb_within(self, starts: Array) -> Array:
+        """Climbs from a few starts by sequential quadratic programming, inside the constraints."""
+        space, free = self._lattice.space, self._lattice.free
+        A, b = map(np.array, zip(*space.half_spaces(), strict=True))
+        ends = [starts[:0]]
+        for start in starts[:: max(1, len(starts) // _CONSTRAINED)]:
+            found = minimize(
+                self._negative,
+                start,
+                jac=True,
+                method="SLSQP",
+                bounds=[(0, 1) if moves else (u, u) for u, moves in zip(start, free, strict=True)],
+                constraints=[LinearConstraint(A, b, np.inf)],
+                options={"maxiter": _ITERATIONS},
+            )
+            if not np.isfinite(found.x).all():
+                continue
+            end = self._lattice.snap(found.x[None])[0]
+            moved = space.repaired(end.tolist())
+            if moved is not None:
+                ends.append(np.array([space.encode(moved)]))
+        return np.concatenate(ends)
+
+    def _negative(self, point: Array) -> tuple[float, Array]:
+        value, gradient = self._acquisition(point[None])
+        return -float(value[0]), -gradient[0]
 
     def _step(self, point: Array) -> None:
         """Takes the best discrete step as long as one helps, climbing after each."""

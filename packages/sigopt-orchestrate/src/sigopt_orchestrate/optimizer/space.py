@@ -108,13 +108,29 @@ class Space:
             drawn[-1] = self.full_task
         return self.snap(drawn) if self.has_conditions else tuple(drawn)
 
+    def half_spaces(self) -> list[tuple[list[float], float]]:
+        """Returns the linear constraints in coordinates: pairs `(a, b)` with `a @ point >= b`."""
+        found = []
+        ranges = {r.name: r for r in self._ranges}
+        for constraint in self._experiment.linear_constraints:
+            sign = 1.0 if constraint.type == "greater_than" else -1.0
+            weights, threshold = [0.0] * self.dimension, sign * constraint.threshold
+            for term in constraint.terms:
+                known = ranges[term.name]
+                weights[self._names.index(term.name)] = (
+                    sign * term.weight * (known.high - known.low)
+                )
+                threshold -= sign * term.weight * known.low
+            found.append((weights, threshold))
+        return found
+
     def allows(self, point: Sequence[float]) -> bool:
         """Returns whether `point` satisfies the linear constraints."""
         constraints = self._experiment.linear_constraints
         return not constraints or satisfied(constraints, self.decode(point))
 
     def repaired(self, point: Sequence[float]) -> Assignments | None:
-        """Returns assignments near `point` that satisfy the linear constraints, if there are some."""
+        """Returns assignments near `point` that satisfy the linear constraints, None for none."""
         assignments = self.decode(point)
         constraints = self._experiment.linear_constraints
         return repaired(self._ranges, constraints, assignments) if constraints else assignments

@@ -10,7 +10,9 @@ from sigopt_orchestrate.optimizer.peers import PACKAGES, propose_as_peer
 from sigopt_orchestrate.optimizer.plain import first_point, grid_point, random_point, spread_point
 from sigopt_orchestrate.optimizer.points import Observed, Suggestion
 from sigopt_orchestrate.optimizer.space import Space
+from sigopt_orchestrate.optimizer.tasks import next_task
 from sigopt_orchestrate.spec import Assignments, Experiment
+from sigopt_orchestrate.spec.consistency import TASK
 
 _MODELLESS = {"quasi-random", "random", "grid"}
 _log = logging.getLogger(__name__)
@@ -151,8 +153,6 @@ def _with_task(
     history: Sequence[Observed],
     pending: Sequence[Assignments],
 ) -> Assignments:
-    from sigopt_orchestrate.optimizer.tasks import TASK, next_task  # noqa: PLC0415, numerics
-
     known = [*(o.assignments for o in history), *pending]
     names = [str(a.get(TASK)) for a in known]
     spent = {task.name: names.count(task.name) for task in experiment.tasks}

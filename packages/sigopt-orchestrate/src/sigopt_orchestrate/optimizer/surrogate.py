@@ -14,8 +14,8 @@ from sigopt_orchestrate.optimizer.outcomes import NO_WARP, Outcomes, standardise
 SHAPES: tuple[Shape, ...] = ("squared exponential", "Matern 5/2")
 WARPS = (NO_WARP, 1.0, 0.1)
 _SUCCESS_LENGTHSCALE, _SUCCESS_NOISE = 0.2, 0.01
-_TRIED = 20  # iterations of a fit that decides which model to take
-_FITTED = 160  # observations that hyperparameters are fitted to, at most
+_TRIED, _TRIES = 80, 20  # observations and iterations, at most, to decide which model to take
+_FITTED = 150  # observations that its hyperparameters are fitted to, at most
 
 
 @dataclass(frozen=True)
@@ -38,31 +38,24 @@ def of_objective(
         sign: 1 where more is better, -1 where less is.
         deviations: Reported standard deviations, `(n,)`.
     """
-    used = slice(0, _FITTED)
-    best: tuple[float, Fit, Outcomes] | None = None
-    for warp in WARPS:
-        outcomes = standardise(values, sign, deviations, warp)
-        in_use = standardise(values[used], sign, None, warp)
-        for shape in SHAPES:
-            start = None if best is None else best[1].given
-            found = fit(
-                features, shape, X[used], outcomes.values[used], outcomes.noise[used], start, _TRIED
-            )
-            evidence = found.evidence + in_use.log_volume
-            if best is None or evidence > best[0]:
-                best = (evidence, found, outcomes)
+    tried, used = slice(0, _TRIED), slice(0, _FITTED)
+    best: tuple[float, Fit, Outcomes, float] | None = None
+    # The warp is chosen with the first shape, the shape with the warp chosen.
+    for shape, warp in [*((SHAPES[0], w) for w in WARPS), *((s, None) for s in SHAPES[1:])]:
+        chosen = best[3] if warp is None and best is not None else warp or NO_WARP
+        outcomes = standardise(values, sign, deviations, chosen)
+        volume = standardise(values[tried], sign, None, chosen).log_volume
+        start = None if best is None else best[1].given
+        y, noise = outcomes.values[tried], outcomes.noise[tried]
+        found = fit(features, shape, X[tried], y, noise, start=start, iterations=_TRIES)
+        if best is None or found.evidence + volume > best[0]:
+            best = (found.evidence + volume, found, outcomes, chosen)
     assert best is not None  # noqa: S101
-    _, found, outcomes = best
-    given = fit(
-        features,
-        found.given.shape,
-        X[used],
-        outcomes.values[used],
-        outcomes.noise[used],
-        found.given,
-    ).given
-    process = GaussianProcess(features, given, X, outcomes.values[:, None], outcomes.noise)
-    return Surrogate(process, outcomes)
+    _, found, outcomes, _ = best
+    y, noise = outcomes.values, outcomes.noise
+    shape, start = found.given.shape, found.given
+    given = fit(features, shape, X[used], y[used], noise[used], start=start).given
+    return Surrogate(GaussianProcess(features, given, X, y[:, None], noise), outcomes)
 
 
 def of_margin(features: Features, X: Array, values: Array) -> GaussianProcess:

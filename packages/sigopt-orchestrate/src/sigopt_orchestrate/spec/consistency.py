@@ -19,6 +19,10 @@ def check_search(experiment: "Experiment") -> None:
     _check_conditions(experiment)
     _check_linear_constraints(experiment)
     _check_tasks(experiment)
+    rule = experiment.early_stopping
+    names = [metric.name for metric in experiment.metrics]
+    if rule is not None and rule.metric not in names:
+        raise refusal(f"must be one of the metrics: {', '.join(names)}", "early_stopping", "metric")
     if experiment.num_solutions > 1 and len(experiment.objectives) > 1:
         raise refusal("must be 1 with two objectives", "num_solutions")
     if experiment.num_solutions > 1 and experiment.conditionals:
@@ -114,4 +118,3 @@ def _check_grid(experiment: "Experiment") -> None:
     for index, parameter in enumerate(experiment.parameters):
         if parameter.type == "double" and parameter.grid is None:
             raise refusal("a grid is required where algorithm is grid", "parameters", index)
-

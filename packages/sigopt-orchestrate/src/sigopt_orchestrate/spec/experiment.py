@@ -8,16 +8,14 @@ from pydantic import Field, StringConstraints, model_validator
 from sigopt_orchestrate.spec.command import Command, placeholders
 from sigopt_orchestrate.spec.consistency import TASK, check_search, refuse_repeated
 from sigopt_orchestrate.spec.duration import Duration
+from sigopt_orchestrate.spec.early_stopping import EarlyStopping
 from sigopt_orchestrate.spec.memory import Memory
 from sigopt_orchestrate.spec.metrics import Metric
 from sigopt_orchestrate.spec.parameters import Assignments, Parameter
 from sigopt_orchestrate.spec.section import Number, Section, Whole, refusal
 from sigopt_orchestrate.spec.space import Conditional, LinearConstraint, Task
 
-
-Algorithm = Literal[
-    "bayesian", "quasi-random", "random", "grid", "optuna-tpe", "optuna-gp", "ax"
-]
+Algorithm = Literal["bayesian", "quasi-random", "random", "grid", "optuna-tpe", "optuna-gp", "ax"]
 
 
 class OptimizerOptions(Section):
@@ -114,6 +112,7 @@ class Experiment(Section):
     conditionals: tuple[Conditional, ...] = ()
     linear_constraints: tuple[LinearConstraint, ...] = ()
     tasks: tuple[Task, ...] = ()
+    early_stopping: EarlyStopping | None = None
     num_solutions: Annotated[Whole, Field(ge=1, le=10_000)] = 1
     budget: Annotated[Whole, Field(ge=1)]
     parallel: Annotated[Whole, Field(ge=1)] = 1

@@ -63,9 +63,8 @@ def _check_range(parameter: "DoubleParameter | IntParameter") -> None:
             raise refusal("is not for a parameter with a grid, whose ends are its bounds", "bounds")
         if default is not None and default not in grid:
             raise refusal(f"{default:g} must be one of the grid", "default")
-    if isinstance(parameter, DoubleParameter) and parameter.prior is not None:
-        if grid is not None or parameter.transformation is not None:
-            raise refusal("is for a parameter with neither grid nor transformation", "prior")
+    if getattr(parameter, "prior", None) and (grid or parameter.transformation):
+        raise refusal("is for a parameter with neither grid nor transformation", "prior")
 
 
 def _bounds_from_grid(data: Any) -> Any:

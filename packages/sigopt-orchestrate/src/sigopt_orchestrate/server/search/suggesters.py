@@ -7,7 +7,6 @@ import select
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from sigopt_orchestrate.errors import SuggestionError
 from sigopt_orchestrate.optimizer import Observed, Suggestion, SuggestionService
