@@ -183,7 +183,7 @@ def running(site: Site, tmp_path: Path) -> Iterator[Callable[[], int]]:
     """Starts `orchestrate run` of trials that report a step and wait for a file; gives its id."""
     waiting = (
         'echo "begun with {{rate}}"; i=0; while [ ! -e go ] && [ ! -e "$ORCHESTRATE_STOP" ]; do '
-        'i=$((i+1)); '
+        "i=$((i+1)); "
         'printf \'{{"step": %s, "accuracy": 0.%s}}\\n\' $i $i >> "$ORCHESTRATE_METRICS"; '
         "sleep 0.3; done; "
         'printf \'{{"accuracy": 0.5, "cost": 1}}\\n\' >> "$ORCHESTRATE_METRICS"'

@@ -41,7 +41,7 @@ def progress(spec: Experiment, metric: Metric, trials: Sequence[TrialRecord]) ->
         "mode": "lines",
         "name": "best so far",
         "x": [trial.number for trial in trials],
-        "y": best_so_far(metric, trials),
+        "y": best_so_far(spec, metric, trials),
         "line": {"shape": "hv", "width": 2.5, "color": "var(--best)"},
         "hoverinfo": "skip",
     }

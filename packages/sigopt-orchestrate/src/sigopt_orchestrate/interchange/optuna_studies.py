@@ -102,8 +102,8 @@ def export_study(
         made.append(
             optuna.trial.create_trial(
                 state=states.COMPLETE if complete else states.FAIL,
-                params=dict(trial.assignments),
-                distributions=distributions,
+                params={n: v for n, v in trial.assignments.items() if n in distributions},
+                distributions={n: d for n, d in distributions.items() if n in trial.assignments},
                 values=values,
                 user_attrs={"orchestrate_trial": trial.number, "reason": trial.reason},
             )

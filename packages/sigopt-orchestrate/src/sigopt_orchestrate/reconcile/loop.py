@@ -9,6 +9,7 @@ from typing import TypeVar
 from sigopt_orchestrate.errors import StoreUnavailableError, SuggestionError
 from sigopt_orchestrate.executors import Attempt, Ended, Executor, Presence, Starting
 from sigopt_orchestrate.lifecycle import ExperimentState, TrialState
+from sigopt_orchestrate.reconcile.early import EarlyEnds
 from sigopt_orchestrate.reconcile.outcome import Misconfigured, Outcome, read_outcome
 from sigopt_orchestrate.reconcile.patience import Patience
 from sigopt_orchestrate.reconcile.plan import (
@@ -76,6 +77,7 @@ class RunLoop:
         if ledger.retries:
             self._experiment = ledger.take_retries()
         self._supply = Supply(self._experiment.spec, suggestions)
+        self._early = EarlyEnds(self._experiment.spec, folder)
         self._patience = Patience(self._experiment.spec.timeouts)
         self._stop_requested = False
         self._verdict: str | None = None
@@ -176,6 +178,7 @@ class RunLoop:
         now = time.monotonic()
         full = now >= self._next_full_look or self._stopping
         if full:
+            self._early.look(self._ledger.roster.trials.values())
             self._next_full_look = now + _FULL_LOOK_S
         found, ended = {}, {}
         for trial in self._ledger.roster.in_flight.values():

@@ -1,6 +1,7 @@
 """Experiment files as validated values; the lowest floor, which uses nothing above it."""
 
 from sigopt_orchestrate.spec.command import argv, fill, placeholders
+from sigopt_orchestrate.spec.early_stopping import EarlyStopping
 from sigopt_orchestrate.spec.experiment import (
     Experiment,
     OptimizerOptions,
@@ -23,6 +24,7 @@ __all__ = [
     "Assignments",
     "CategoricalParameter",
     "DoubleParameter",
+    "EarlyStopping",
     "Experiment",
     "IntParameter",
     "Metric",

@@ -13,17 +13,20 @@ from sqlalchemy import (
     FromClause,
     Select,
     String,
+    and_,
     case,
     cast,
     func,
     literal,
     null,
     select,
+    true,
     type_coerce,
 )
 
 from sigopt_orchestrate.lifecycle import TrialState
 from sigopt_orchestrate.server.pages.subjects import Subject
+from sigopt_orchestrate.spec.consistency import TASK
 from sigopt_orchestrate.store import TrialRecord, resources, schema
 
 _CHUNK = 500  # SQLite allows some tens of thousands of parameters; this is far from it
@@ -38,11 +41,13 @@ class Relation:
             `started_at`, `ended_at`, and `assignments` and `metrics` as JSON text.
         metrics: A number for each metric by name; null where there is none.
         parameters: A number for each numeric parameter by name, text for each other.
+        eligible: Whether a trial can be the best; see `analysis.eligible`.
     """
 
     rows: FromClause
     metrics: dict[str, ColumnElement[Any]]
     parameters: dict[str, ColumnElement[Any]]
+    eligible: ColumnElement[bool]
     subject: Subject
 
     @property
@@ -64,7 +69,16 @@ def relation_of(tx: Connection, subject: Subject) -> Relation:
         part = _part(rows.c.assignments, (parameter.name,), sqlite=sqlite)
         text = parameter.type == "categorical"
         parameters[parameter.name] = part.as_string() if text else part.as_float()
-    return Relation(rows, metrics, parameters, subject)
+    reached = [
+        metrics[m.name] >= m.threshold if m.sign > 0 else metrics[m.name] <= m.threshold
+        for m in subject.spec.metrics
+        if m.threshold is not None
+    ]
+    full = next((task.name for task in subject.spec.tasks if task.cost == 1), None)
+    if full is not None:
+        task = _part(rows.c.assignments, (TASK,), sqlite=sqlite).as_string()
+        reached.append((task if subject.kind == "local" else rows.c.task) == full)
+    return Relation(rows, metrics, parameters, and_(true(), *reached), subject)
 
 
 @dataclass(frozen=True)
@@ -87,7 +101,8 @@ def totals(tx: Connection, relation: Relation) -> Totals:
     objectives = relation.subject.spec.objectives
     columns = relation.columns
     took = func.coalesce(func.sum(columns.ended_at - columns.started_at), 0.0)
-    best = [(func.max if m.sign > 0 else func.min)(relation.metrics[m.name]) for m in objectives]
+    able = {m.name: case((relation.eligible, relation.metrics[m.name])) for m in objectives}
+    best = [(func.max if m.sign > 0 else func.min)(able[m.name]) for m in objectives]
     query = select(columns.state, func.count(), took, *best).group_by(columns.state)
     rows = tx.execute(query).all()
     done = next((row for row in rows if row[0] == "completed"), (None,) * (3 + len(best)))
@@ -190,6 +205,7 @@ def _served_rows(experiment_id: int) -> FromClause:
             cast(observed.c.created, Float).label("ended_at"),
             observed.c.assignments,
             observed.c["values"].label("metrics"),
+            observed.c.task,
         )
         .select_from(joined)
         .where(observed.c.experiment_id == experiment_id, observed.c.deleted.is_(False))
@@ -203,10 +219,13 @@ def _record(row: Any, names: Sequence[str]) -> TrialRecord:
     if isinstance(values, list):  # the API's, in the metrics' order
         pairs = zip(names, (value["value"] for value in values), strict=False)
         values = {name: value for name, value in pairs if value is not None}
+    assignments = json.loads(row.assignments)
+    if getattr(row, "task", None) is not None:
+        assignments[TASK] = row.task
     return TrialRecord(
         id=row.id,
         number=row.number,
-        assignments=json.loads(row.assignments),
+        assignments=assignments,
         source=row.source,
         state=state,
         created_at=row.created_at,

@@ -21,7 +21,7 @@ _MOST_FAILED = 200
 _MOST_RECORDS = 600
 
 Point = tuple[Any, ...]
-"""A trial's number, its state, and its objectives."""
+"""A trial's number, its state, whether it can be the best, and its objectives."""
 
 
 def sample(
@@ -37,7 +37,7 @@ def sample(
     objectives = relation.subject.spec.objectives
     columns = relation.columns
     values = [relation.metrics[metric.name] for metric in objectives]
-    rows = select(columns.number, columns.state, *values)
+    rows = select(columns.number, columns.state, relation.eligible, *values)
     rows = narrowed(relation, query, rows).order_by(columns.number)
     points = tx.execute(rows).all()
     chosen = choose(points, objectives)
@@ -53,13 +53,14 @@ def choose(points: Sequence[Point], objectives: Sequence[Metric]) -> set[int]:
         points: By number.
         objectives: What their values are of.
     """
-    completed = [p for p in points if p[1] == "completed" and None not in p[2:]]
+    completed = [p for p in points if p[1] == "completed" and None not in p[3:]]
+    able = [p for p in completed if p[2]]
     failed = [p[0] for p in points if p[1] == "failed"]
     chosen = set(_spread([p[0] for p in completed], MOST)) | set(_spread(failed, _MOST_FAILED))
-    for place, metric in enumerate(objectives, start=2):
-        chosen |= set(_spread(_records(completed, place, metric.sign), _MOST_RECORDS))
+    for place, metric in enumerate(objectives, start=3):
+        chosen |= set(_spread(_records(able, place, metric.sign), _MOST_RECORDS))
     if len(objectives) == 2:
-        chosen |= set(_front(completed, objectives))
+        chosen |= set(_front(able, objectives))
     return chosen
 
 
@@ -78,9 +79,9 @@ def _front(points: Sequence[Point], objectives: Sequence[Metric]) -> list[int]:
     """The numbers of the points that no other one beats in both objectives."""
     first, second = (metric.sign for metric in objectives)
     best, found = float("-inf"), []
-    for point in sorted(points, key=lambda p: (-first * p[2], -second * p[3])):
-        if second * point[3] > best:
-            best = second * point[3]
+    for point in sorted(points, key=lambda p: (-first * p[3], -second * p[4])):
+        if second * point[4] > best:
+            best = second * point[4]
             found.append(point[0])
     return found
 

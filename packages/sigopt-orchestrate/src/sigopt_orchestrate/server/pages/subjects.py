@@ -27,6 +27,7 @@ from sigopt_orchestrate.spec import (
     Parameter,
 )
 from sigopt_orchestrate.spec.parameters import DoubleBounds, IntBounds
+from sigopt_orchestrate.spec.space import Task
 from sigopt_orchestrate.store import schema
 from sigopt_orchestrate.store.resources import experiments
 
@@ -152,7 +153,8 @@ def _served(served: Served) -> Subject:
         Metric.model_construct(
             name=metric.name or "value",
             objective=metric.objective or "maximize",
-            strategy="optimize" if metric.optimized else "store",
+            strategy=metric.strategy or "optimize",
+            threshold=metric.threshold,
         )
         for metric in definition.metrics
     )
@@ -165,6 +167,7 @@ def _served(served: Served) -> Subject:
         metrics=metrics,
         budget=int(definition.budget or 0),
         parallel=definition.parallel_bandwidth or 1,
+        tasks=tuple(Task.model_construct(name=t.name, cost=t.cost) for t in definition.tasks),
     )
     return Subject(
         kind="api",
