@@ -91,14 +91,16 @@ def served(home: Path) -> Iterator[tuple[str, str, psutil.Process]]:
     command = [*ORCHESTRATE, "server", "--home", str(home), "--port", str(port)]
     with subprocess.Popen([*command, "--log-level", "error"], env=environment()) as server:
         address = f"http://127.0.0.1:{port}"
-        while True:
-            try:
-                httpx.get(f"{address}/health")
-                break
-            except httpx.TransportError:
-                time.sleep(0.05)
-        yield address, made.stdout.split()[-1], psutil.Process(server.pid)
-        server.terminate()
+        try:
+            while True:
+                try:
+                    httpx.get(f"{address}/health")
+                    break
+                except httpx.TransportError:
+                    time.sleep(0.05)
+            yield address, made.stdout.split()[-1], psutil.Process(server.pid)
+        finally:
+            server.terminate()
 
 
 def measure() -> list[Row]:
@@ -167,7 +169,7 @@ _VIEWS = {
 def _seen(page: Any, address: str) -> float:
     """Seconds until the plot is there, by the page's own clock from its navigation on."""
     page.goto(address)
-    page.wait_for_selector(".js-plotly-plot .main-svg .points, .js-plotly-plot .main-svg .lines")
+    page.wait_for_selector(".js-plotly-plot .scatterlayer .point", state="attached")
     return float(page.evaluate("performance.now()")) / 1000
 
 

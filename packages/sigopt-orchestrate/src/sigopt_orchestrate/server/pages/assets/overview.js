@@ -2,12 +2,10 @@
 
 import { filtersOf } from "./address.js";
 import { h, show } from "./dom.js";
-import { ready } from "./draw.js";
 import { count, number } from "./format.js";
 import { plotCards } from "./plot_views.js";
 
 export function overviewView(context) {
-  ready(); // beside the first request, not after it
   const cards = plotCards(context);
   const tiles = h("div", { className: "tiles" });
   const best = h("section", { className: "card best" });
