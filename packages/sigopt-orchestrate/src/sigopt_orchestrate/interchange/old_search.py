@@ -85,9 +85,7 @@ def _take_monitor(given: Any, keys: dict[str, Any], notes: Notes) -> None:
             "min": first.get("min_checkpoints") or 1,
             "lookback": first.get("lookback_checkpoints") or 1,
         }
-        notes.append(
-            "training_monitor: its first criterion is early_stopping now"
-        )
+        notes.append("training_monitor: its first criterion is early_stopping now")
     if len(criteria) > 1:
         notes.append(f"training_monitor: {len(criteria) - 1} further criteria are dropped")
 
