@@ -168,8 +168,10 @@ _VIEWS = {
 
 def _seen(page: Any, address: str) -> float:
     """Seconds until the plot is there, by the page's own clock from its navigation on."""
-    page.goto(address)
-    page.wait_for_selector(".js-plotly-plot .scatterlayer .point", state="attached")
+    page.goto(address, timeout=120_000)
+    page.wait_for_selector(
+        ".js-plotly-plot .scatterlayer .point", state="attached", timeout=120_000
+    )
     return float(page.evaluate("performance.now()")) / 1000
 
 

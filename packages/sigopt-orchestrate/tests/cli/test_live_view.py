@@ -76,7 +76,7 @@ def test_init_asks_for_what_it_was_not_told(tmp_path: Path) -> None:
         ("at a time", "2"),
     ):
         asking.expect(question)
-        if answer or question in {"Another"}:
+        if answer or question == "Another":
             asking.sendline(answer)
     asking.expect("is written")
     asking.expect(pexpect.EOF)

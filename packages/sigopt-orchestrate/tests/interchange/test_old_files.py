@@ -113,6 +113,9 @@ def test_an_orchestrate_yml_becomes_an_experiment_that_runs(
     text = (tmp_path / "migrated.yml").read_text()
     assert "s3cret" not in text
     assert "t0ken" not in text
+    keys = yaml.safe_load(text)
+    assert keys.pop("env") == {"PYTHONPATH": "src"}  # where the tests find the package themselves
+    (tmp_path / "migrated.yml").write_text(yaml.safe_dump(keys))
     ran = orchestrate("run", "migrated.yml", "--json")
     assert ran.returncode == 0, ran.stderr
     summary = json.loads(ran.stdout)

@@ -102,7 +102,7 @@ def test_what_is_wrong_is_one_sentence(make: Any, tmp_path: Path) -> None:
         make().run()
     with pytest.raises(SpecError, match="has not been run or asked"):
         make().results()
-    with pytest.raises(SpecError, match="nothing such|cannot run as written"):
+    with pytest.raises(SpecError, match="cannot run as written"):
         make(command=["nothing-such-program"]).run()
     with pytest.raises(StoreError, match="no experiments here"):
         orchestrate.Experiment.open(1, home=tmp_path / "elsewhere")
