@@ -18,7 +18,9 @@ export function overviewView(context) {
       const data = await context.fetch("overview", filtersOf(context.place.query));
       drawTiles(tiles, data, context);
       drawBest(best, data, context);
+      const one = data.best.length <= 1; // beside its value; a whole front goes below the plots
       outcome.classList.toggle("one", data.best.length === 1);
+      (one ? outcome : element).append(best);
       cards.set(data, () => ({ name: "wide", height: 380 }));
       show(note, data.shown < data.matching && data.plots.length
         ? `The cloud is an even sample of ${count(data.shown)} of ${count(data.matching)} trials; the lines and the best are exact.` : "");
