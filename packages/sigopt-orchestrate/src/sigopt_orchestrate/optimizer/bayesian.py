@@ -15,6 +15,7 @@ from sigopt_orchestrate.optimizer.lattice import Lattice
 from sigopt_orchestrate.optimizer.outcomes import margins
 from sigopt_orchestrate.optimizer.points import Observed
 from sigopt_orchestrate.optimizer.search import Search
+from sigopt_orchestrate.optimizer.solutions import apart_from, elsewhere, solutions
 from sigopt_orchestrate.optimizer.space import Space
 from sigopt_orchestrate.optimizer.subset import most_telling
 from sigopt_orchestrate.optimizer.surrogate import Surrogate, of_margin, of_objective, of_success
@@ -62,10 +63,7 @@ class _Proposal:
         self._lattice = Lattice(self._space)
         # Sorted, so that the order in which trials end cannot show in the last bits of a sum.
         observed = sorted(
-
-                (self._space.encode(o.assignments), o.values or (), o.deviations or ())
-                for o in history
-
+            (self._space.encode(o.assignments), o.values or (), o.deviations or ()) for o in history
         )
         waiting = sorted(map(self._space.encode, pending))
         self._X_all = np.array([point for point, _, _ in observed])
@@ -132,6 +130,11 @@ class _Proposal:
     ) -> Acquisition:
         experiment = self._experiment
         beliefs = prior_beliefs(experiment, len(self._X_all))
+        if experiment.num_solutions > 1 and feasible.any():
+            turn = (len(self._X_all) + len(self._pending)) % experiment.num_solutions
+            found = solutions(X, surrogates[0].outcomes.values, feasible, turn)
+            feasible = feasible & elsewhere(X, found)
+            beliefs += [apart_from(point) for point in found]
         if not feasible.any():
             if conditions:
                 return Acquisition((), np.empty(0), conditions=conditions, beliefs=beliefs)
