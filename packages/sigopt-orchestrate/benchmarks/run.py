@@ -1,9 +1,10 @@
 """Measures the figures that the README shows, peers in the same run, and writes them into it.
 
 `make bench P=sigopt-orchestrate` measures all of them, `python benchmarks/run.py S1 S6` some; what
-is not measured anew stays as it was. O1 to O3 put together what `search/cells.py` has run. CPU seconds are those of a process and its children; compare
-ratios, not absolute figures. S1 measures Ray Tune too where $RAY_PYTHON is an interpreter that has
-it; its wall-clock figures, as S2's, S3's and S5's, want a machine with nothing else to do.
+is not measured anew stays as it was. O1 to O3 and O5 put together what `search/cells.py` has run.
+CPU seconds are those of a process and its children; compare ratios, not absolute figures. S1
+measures Ray Tune too where $RAY_PYTHON is an interpreter that has it; its wall-clock figures, as
+S2's, S3's and S5's, want a machine with nothing else to do.
 """
 
 import importlib
@@ -26,6 +27,7 @@ FIGURES = {
     "O2": "optimiser:o2",
     "O3": "optimiser:o3",
     "O4": "optimiser:o4",
+    "O5": "optimiser:o5",
     "S1": "durable_trials:measure",
     "S2": "latency:measure",
     "S3": "server_load:measure",

@@ -111,5 +111,5 @@ def test_the_front_is_what_no_other_point_dominates() -> None:
     Y = np.random.default_rng(2).integers(0, 9, (40, 2)).astype(float)
     kept = {tuple(y) for y in front(Y).tolist()}
     for y in Y:
-        dominated = ((Y >= y).all(1) & (Y > y).any(1)).any()
+        dominated = ((y <= Y).all(1) & (y < Y).any(1)).any()
         assert (tuple(y.tolist()) in kept) == (not dominated)

@@ -19,7 +19,7 @@ from sigopt_orchestrate.optimizer.solutions import apart_from, elsewhere, soluti
 from sigopt_orchestrate.optimizer.space import Space
 from sigopt_orchestrate.optimizer.subset import most_telling
 from sigopt_orchestrate.optimizer.surrogate import Surrogate, of_margin, of_objective, of_success
-from sigopt_orchestrate.optimizer.telling_task import choose_task
+from sigopt_orchestrate.optimizer.telling_task import choose_task, levelled
 from sigopt_orchestrate.spec import Assignments, Experiment
 
 _NUMERICAL = (SuggestionError, ValueError, ArithmeticError, np.linalg.LinAlgError)
@@ -87,6 +87,8 @@ class _Proposal:
         count = len(self._experiment.objectives)
         signs = [metric.sign for metric in self._experiment.objectives]
         feasible = self._feasible()
+        if self._space.full_task is not None:
+            self._V = levelled(self._V, self._X[:, -1], self._space.full_task)
         chosen = most_telling(self._X, self._V[:, :count] * signs, feasible)
         X, V, S, feasible = self._X[chosen], self._V[chosen], self._S[chosen], feasible[chosen]
         surrogates = [
