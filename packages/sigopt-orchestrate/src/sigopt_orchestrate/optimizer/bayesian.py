@@ -26,6 +26,8 @@ _NUMERICAL = (SuggestionError, ValueError, ArithmeticError, np.linalg.LinAlgErro
 _FANTASIES = 8
 _FANTASIES_OF_PAIRS = 4
 _INCUMBENTS = 3
+_NOISY = 0.01  # of the variance; with less, fantasies of the best points tell nothing new
+_DOUBTED = 10  # of the best points
 _log = logging.getLogger(__name__)
 
 
@@ -142,10 +144,7 @@ class _Proposal:
                 return Acquisition((), np.empty(0), conditions=conditions, beliefs=beliefs)
             feasible = np.ones_like(feasible)
         columns = _FANTASIES if len(surrogates) == 1 else _FANTASIES_OF_PAIRS
-        p = len(self._pending)
-        processes = [
-            s.process.fantasised(self._pending, _normals(self._rng, p, columns)) for s in surrogates
-        ]
+        processes = [self._fantasised(s.process, feasible, columns) for s in surrogates]
         counts = np.concatenate((feasible, np.ones(len(processes[0].points) - len(X), dtype=bool)))
         best = incumbents(processes, counts)
         if len(processes) == 1:
@@ -153,6 +152,21 @@ class _Proposal:
         reference = self._reference(surrogates)
         fronts = [f[(f > reference).all(1)] for f in best]
         return Acquisition(processes, fronts, reference, conditions, beliefs)
+
+    def _fantasised(
+        self, process: GaussianProcess, feasible: NDArray[np.bool_], columns: int
+    ) -> GaussianProcess:
+        """The process that has seen what it believes of pending trials, and of the best ones.
+
+        The latter where there is noise (Letham et al., 2019): else the best point, whose value is
+        uncertain itself, would promise to beat itself and be run again and again.
+        """
+        points = self._pending
+        if process.hyperparameters.noise > _NOISY:
+            X = process.points[feasible]
+            order = np.argsort(-process.predict(X).mean[:, 0], kind="stable")
+            points = np.concatenate((points, X[order[:_DOUBTED]]))
+        return process.fantasised(points, _normals(self._rng, len(points), columns))
 
     def _conditions(self, X: Array, V: Array) -> list[GaussianProcess]:
         """What must be above 0: each constraint, and whether a trial succeeds at all."""
