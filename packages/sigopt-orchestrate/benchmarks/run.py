@@ -1,9 +1,10 @@
 """Measures the figures that the README shows, peers in the same run, and writes them into it.
 
 `make bench P=sigopt-orchestrate` measures all of them, `python benchmarks/run.py S1 S6` some; what
-is not measured anew stays as it was. CPU seconds are those of a process and its children; compare
-ratios, not absolute figures. S1 measures Ray Tune too where $RAY_PYTHON is an interpreter that has
-it; its wall-clock figures, as S2's, S3's and S5's, want a machine with nothing else to do.
+is not measured anew stays as it was. O1 to O3 and O5 put together what `search/cells.py` has run.
+CPU seconds are those of a process and its children; compare ratios, not absolute figures. S1
+measures Ray Tune too where $RAY_PYTHON is an interpreter that has it; its wall-clock figures, as
+S2's, S3's and S5's, want a machine with nothing else to do.
 """
 
 import importlib
@@ -22,13 +23,18 @@ RESULTS = HERE / "results.json"
 README = HERE.parent / "README.md"
 BEGIN, END = "<!-- measured: benchmarks/run.py writes from here -->", "<!-- to here -->"
 FIGURES = {
-    "S1": "durable_trials",
-    "S2": "latency",
-    "S3": "server_load",
-    "S4": "kills",
-    "S5": "restart",
-    "S6": "start",
-    "P1": "hundred_thousand",
+    "P1": "hundred_thousand:measure",
+    "O1": "optimiser:o1",
+    "O2": "optimiser:o2",
+    "O3": "optimiser:o3",
+    "O4": "optimiser:o4",
+    "O5": "optimiser:o5",
+    "S1": "durable_trials:measure",
+    "S2": "latency:measure",
+    "S3": "server_load:measure",
+    "S4": "kills:measure",
+    "S5": "restart:measure",
+    "S6": "start:measure",
 }
 
 
@@ -60,7 +66,8 @@ def main() -> None:
     for figure in asked:
         where = machine()
         print(f"{figure} ...", file=sys.stderr, flush=True)
-        rows = importlib.import_module(FIGURES[figure]).measure()
+        module, _, function = FIGURES[figure].partition(":")
+        rows = getattr(importlib.import_module(module), function)()
         day = time.strftime("%Y-%m-%d")
         results[figure] = {"date": day, "machine": where, "rows": [asdict(row) for row in rows]}
         RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")

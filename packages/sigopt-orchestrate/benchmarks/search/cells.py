@@ -25,7 +25,7 @@ from peers import PEERS  # noqa: E402, after the threads are set
 from problems import SUITES, SYNTHETIC, WIDE, Assignments, Problem, Values  # noqa: E402
 
 FOLDER = Path(__file__).parent / "cells"
-O1, O2, O3, O3_WIDE = "O1", "O2", "O3", "O3-wide"
+O1, O2, O3, O3_WIDE, O5 = "O1", "O2", "O3", "O3-wide", "O5"
 
 
 def names(figure: str) -> list[str]:
@@ -34,6 +34,10 @@ def names(figure: str) -> list[str]:
         from tables import NAMES  # noqa: PLC0415, the tables are optional
 
         return NAMES
+    if figure == O5:
+        from trainings import NAMES as TRAININGS  # noqa: PLC0415, imports torch
+
+        return TRAININGS
     return list({O1: SYNTHETIC, O3: SUITES, O3_WIDE: WIDE}[figure])
 
 
@@ -43,6 +47,10 @@ def problem(figure: str, name: str) -> Problem:
         from tables import table  # noqa: PLC0415
 
         return table(name)
+    if figure == O5:
+        from trainings import training  # noqa: PLC0415
+
+        return training(name)
     return {O1: SYNTHETIC, O3: SUITES, O3_WIDE: WIDE}[figure][name]()
 
 
@@ -95,7 +103,7 @@ def _wanted(asked: argparse.Namespace) -> Iterator[tuple[str, int, str]]:
 def main() -> None:
     """Runs what is missing, the first seeds first."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("figure", choices=[O1, O2, O3, O3_WIDE])
+    parser.add_argument("figure", choices=[O1, O2, O3, O3_WIDE, O5])
     parser.add_argument("--peers", nargs="+", choices=list(PEERS), required=True)
     parser.add_argument("--seeds", default="0-19", help="such as 0-19")
     parser.add_argument("--problems", nargs="*")

@@ -15,16 +15,19 @@ from sigopt_orchestrate.optimizer.lattice import Lattice
 from sigopt_orchestrate.optimizer.outcomes import margins
 from sigopt_orchestrate.optimizer.points import Observed
 from sigopt_orchestrate.optimizer.search import Search
+from sigopt_orchestrate.optimizer.solutions import apart_from, elsewhere, solutions
 from sigopt_orchestrate.optimizer.space import Space
 from sigopt_orchestrate.optimizer.subset import most_telling
 from sigopt_orchestrate.optimizer.surrogate import Surrogate, of_margin, of_objective, of_success
-from sigopt_orchestrate.optimizer.telling_task import choose_task
+from sigopt_orchestrate.optimizer.telling_task import choose_task, levelled
 from sigopt_orchestrate.spec import Assignments, Experiment
 
 _NUMERICAL = (SuggestionError, ValueError, ArithmeticError, np.linalg.LinAlgError)
 _FANTASIES = 8
 _FANTASIES_OF_PAIRS = 4
 _INCUMBENTS = 3
+_NOISY = 0.01  # of the variance; with less, fantasies of the best points tell nothing new
+_DOUBTED = 10  # of the best points
 _log = logging.getLogger(__name__)
 
 
@@ -86,6 +89,8 @@ class _Proposal:
         count = len(self._experiment.objectives)
         signs = [metric.sign for metric in self._experiment.objectives]
         feasible = self._feasible()
+        if self._space.full_task is not None:
+            self._V = levelled(self._V, self._X[:, -1], self._space.full_task)
         chosen = most_telling(self._X, self._V[:, :count] * signs, feasible)
         X, V, S, feasible = self._X[chosen], self._V[chosen], self._S[chosen], feasible[chosen]
         surrogates = [
@@ -129,15 +134,17 @@ class _Proposal:
     ) -> Acquisition:
         experiment = self._experiment
         beliefs = prior_beliefs(experiment, len(self._X_all))
+        if experiment.num_solutions > 1 and feasible.any():
+            turn = (len(self._X_all) + len(self._pending)) % experiment.num_solutions
+            found = solutions(X, surrogates[0].outcomes.values, feasible, turn)
+            feasible = feasible & elsewhere(X, found)
+            beliefs += [apart_from(point) for point in found]
         if not feasible.any():
             if conditions:
                 return Acquisition((), np.empty(0), conditions=conditions, beliefs=beliefs)
             feasible = np.ones_like(feasible)
         columns = _FANTASIES if len(surrogates) == 1 else _FANTASIES_OF_PAIRS
-        p = len(self._pending)
-        processes = [
-            s.process.fantasised(self._pending, _normals(self._rng, p, columns)) for s in surrogates
-        ]
+        processes = [self._fantasised(s.process, feasible, columns) for s in surrogates]
         counts = np.concatenate((feasible, np.ones(len(processes[0].points) - len(X), dtype=bool)))
         best = incumbents(processes, counts)
         if len(processes) == 1:
@@ -145,6 +152,21 @@ class _Proposal:
         reference = self._reference(surrogates)
         fronts = [f[(f > reference).all(1)] for f in best]
         return Acquisition(processes, fronts, reference, conditions, beliefs)
+
+    def _fantasised(
+        self, process: GaussianProcess, feasible: NDArray[np.bool_], columns: int
+    ) -> GaussianProcess:
+        """The process that has seen what it believes of pending trials, and of the best ones.
+
+        The latter where there is noise (Letham et al., 2019): else the best point, whose value is
+        uncertain itself, would promise to beat itself and be run again and again.
+        """
+        points = self._pending
+        if process.hyperparameters.noise > _NOISY:
+            X = process.points[feasible]
+            order = np.argsort(-process.predict(X).mean[:, 0], kind="stable")
+            points = np.concatenate((points, X[order[:_DOUBTED]]))
+        return process.fantasised(points, _normals(self._rng, len(points), columns))
 
     def _conditions(self, X: Array, V: Array) -> list[GaussianProcess]:
         """What must be above 0: each constraint, and whether a trial succeeds at all."""

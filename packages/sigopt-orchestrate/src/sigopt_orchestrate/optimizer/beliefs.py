@@ -1,6 +1,7 @@
 """Priors on where good values lie, as a term of the acquisition that fades as trials come in.
 
-Hvarfner et al. (2022), "piBO": the acquisition times the prior to the power beta / n.
+Hvarfner et al. (2022), "piBO": the acquisition times the prior to the power beta / n. The prior is
+mixed with a little of a flat one, so that a wrong belief is overcome by what is observed.
 """
 
 import numpy as np
@@ -11,6 +12,8 @@ from sigopt_orchestrate.spec import DoubleParameter, Experiment
 from sigopt_orchestrate.spec.parameters import BetaPrior
 
 _BETA = 10.0
+_BUDGET_SHARE = 0.1  # of the budget, if that is less than the above
+_FLAT = 1e-3  # of the prior's peak
 _EDGE = 1e-6
 
 
@@ -21,7 +24,7 @@ def prior_beliefs(experiment: Experiment, observed: int) -> list[Belief]:
         experiment: Has the parameters.
         observed: How many observations there are, n.
     """
-    power = _BETA / max(1, observed)
+    power = min(_BETA, _BUDGET_SHARE * experiment.budget) / max(1, observed)
     first = len(experiment.conditionals)
     return [
         _belief(parameter, column, power)
@@ -34,20 +37,23 @@ def _belief(parameter: DoubleParameter, column: int, power: float) -> Belief:
     prior, low = parameter.prior, parameter.bounds.min
     span = parameter.bounds.max - low
 
-    def belief(X: Array) -> tuple[Array, Array]:
-        u = X[:, column]
-        gradient = np.zeros_like(X)
+    def log_density(u: Array) -> tuple[Array, Array]:
         if isinstance(prior, BetaPrior):
             inside = np.clip(u, _EDGE, 1 - _EDGE)
             a, b = prior.shape_a - 1, prior.shape_b - 1
-            value = a * np.log(inside) + b * np.log1p(-inside)
             slope = np.where(inside == u, a / inside - b / (1 - inside), 0.0)
-        else:
-            assert prior is not None  # noqa: S101
-            away = (low + span * u - prior.mean) / prior.scale
-            value = -0.5 * away * away
-            slope = -away * span / prior.scale
-        gradient[:, column] = power * slope
-        return power * value, gradient
+            return a * np.log(inside) + b * np.log1p(-inside), slope
+        assert prior is not None  # noqa: S101
+        away = (low + span * u - prior.mean) / prior.scale
+        return -0.5 * away * away, -away * span / prior.scale
+
+    peak = float(log_density(np.linspace(0, 1, 1001))[0].max())
+
+    def belief(X: Array) -> tuple[Array, Array]:
+        value, slope = log_density(X[:, column])
+        gradient = np.zeros_like(X)
+        density = np.exp(value - peak)
+        gradient[:, column] = power * slope * density / (density + _FLAT)
+        return power * np.log(density + _FLAT), gradient
 
     return belief

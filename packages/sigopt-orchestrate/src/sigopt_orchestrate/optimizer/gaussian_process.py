@@ -6,7 +6,7 @@ array has three axes. Shapes: n observed points, b asked ones, p features, d par
 columns of outcomes that share the points (fantasies of what pending trials will bring).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import lapack
@@ -19,6 +19,8 @@ from sigopt_orchestrate.optimizer.correlation import (
     correlation,
     squared_distances,
 )
+
+_DRAWN_NOISE = 1e-7
 
 
 @dataclass(frozen=True)
@@ -118,12 +120,14 @@ class GaussianProcess:
         largest = float(np.abs(np.diag(covariance)).max())
         covariance[np.diag_indices_from(covariance)] += 1e-9 * max(largest, 1e-12)
         drawn = self.predict(X).mean + cholesky(covariance) @ normals  # (p, m)
+        # What is drawn is the function itself, without the noise that observations have.
+        given = replace(self.hyperparameters, noise=_DRAWN_NOISE)
         return GaussianProcess(
             self._features,
-            self.hyperparameters,
+            given,
             np.concatenate((self._X, X)),
             np.concatenate((np.repeat(self._Y, normals.shape[1], axis=1), drawn)),
-            np.concatenate((self._noise, np.zeros(len(X)))),
+            np.concatenate((self._noise + self.hyperparameters.noise, np.zeros(len(X)))),
         )
 
     def with_hyperparameters(self, given: Hyperparameters) -> "GaussianProcess":

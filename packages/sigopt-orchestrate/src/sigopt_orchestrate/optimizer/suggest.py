@@ -14,7 +14,9 @@ from sigopt_orchestrate.optimizer.tasks import next_task
 from sigopt_orchestrate.spec import Assignments, Experiment
 from sigopt_orchestrate.spec.consistency import TASK
 
-_MODELLESS = {"quasi-random", "random", "grid"}
+MODELLESS = frozenset({"quasi-random", "random", "grid"})
+"""The algorithms that learn nothing from observations."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -97,7 +99,7 @@ def wants_model(
     them, at least two, have answered: with many trials in parallel the model need not wait for the
     slowest, since it accounts for pending ones. Failures teach too little to count.
     """
-    if experiment.optimizer.algorithm in _MODELLESS:
+    if experiment.optimizer.algorithm in MODELLESS:
         return False
     if experiment.optimizer.algorithm in PACKAGES:  # they have first points of their own
         return True

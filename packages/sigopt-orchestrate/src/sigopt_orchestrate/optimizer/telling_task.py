@@ -10,6 +10,27 @@ from sigopt_orchestrate.spec import Assignments, Experiment
 from sigopt_orchestrate.spec.consistency import TASK
 
 _FULL_SHARE = 0.5
+_LEAST = 2  # trials of a task that make a mean
+
+
+def levelled(V: Array, tasks: Array, full: float) -> Array:
+    """Returns values with each cheap task's mean moved to the full one's.
+
+    Cheap tasks often differ by a shift, as less training does, which the model would otherwise
+    have to take for a lack of likeness.
+
+    Args:
+        V: Values, `(n, 1)`.
+        tasks: The coordinate of each trial's task, `(n,)`.
+        full: That of the full task.
+    """
+    levels = {t: V[tasks == t] for t in np.unique(tasks).tolist()}
+    moved = V.copy()
+    if full in levels and len(levels[full]) >= _LEAST:
+        for task, values in levels.items():
+            if len(values) >= _LEAST:
+                moved[tasks == task] += levels[full].mean() - values.mean()
+    return moved
 
 
 def choose_task(

@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 
 from sigopt_orchestrate.optimizer import Observed, Suggestion
+from sigopt_orchestrate.optimizer.suggest import MODELLESS
 from sigopt_orchestrate.reconcile.plan import wanted
 from sigopt_orchestrate.reconcile.suggestions import Suggestions
 from sigopt_orchestrate.spec import Experiment
 from sigopt_orchestrate.store import Roster, TrialRecord
-
-_MODELLESS = {"random", "quasi-random", "grid"}
 
 
 class Supply:
@@ -79,7 +78,7 @@ class Supply:
             held=roster.held,
             budget=spec.budget,
             # One at a time, the model waits for the last trial; an even spread has no need to.
-            ahead=int(spec.parallel > 1 or spec.optimizer.algorithm in _MODELLESS),
+            ahead=int(spec.parallel > 1 or spec.optimizer.algorithm in MODELLESS),
         )
         if room:
             open_trials = (*roster.in_flight.values(), *roster.waiting.values())

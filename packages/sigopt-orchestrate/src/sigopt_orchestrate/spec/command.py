@@ -1,6 +1,7 @@
 """The user's command as a template: `{learning_rate}` stands for the trial's value."""
 
 import shlex
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from string import Formatter
 
@@ -31,9 +32,10 @@ def placeholders(template: str) -> Iterator[str]:
 def fill(template: str, assignments: Mapping[str, Value]) -> str:
     """Returns `template` with every name in braces replaced by its value.
 
+    A name without a value, as that of a parameter that does not count, is replaced by nothing.
     Floats are written with `repr`, so that the program reads the very number that was chosen.
     """
-    return Formatter().vformat(template, (), {k: _text(v) for k, v in assignments.items()})
+    return _filled(template, {k: _text(v) for k, v in assignments.items()}, missing="")
 
 
 def argv(command: Command, assignments: Mapping[str, Value]) -> list[str]:
@@ -49,8 +51,12 @@ def argv(command: Command, assignments: Mapping[str, Value]) -> list[str]:
     """
     if isinstance(command, str):
         quoted = {name: shlex.quote(_text(value)) for name, value in assignments.items()}
-        return ["/bin/sh", "-c", fill(command, quoted)]
+        return ["/bin/sh", "-c", _filled(command, quoted, missing="''")]
     return [fill(part, assignments) for part in command]
+
+
+def _filled(template: str, values: Mapping[str, str], missing: str) -> str:
+    return Formatter().vformat(template, (), defaultdict(lambda: missing, values))
 
 
 def _text(value: Value) -> str:
