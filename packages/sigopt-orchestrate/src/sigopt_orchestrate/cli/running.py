@@ -58,7 +58,7 @@ def check_runnable(spec: Experiment, directory: Path, where: str) -> None:
     if spec.command is None:
         raise SpecError(f"{where}: command: is required")
     check_secrets(spec, where)
-    if isinstance(spec.command, str) or any(placeholders(spec.command[0])):
+    if isinstance(spec.command, str) or any(placeholders(spec.command[0])) or spec.backend:
         return
     program = spec.command[0]
     path = str(spec.env["PATH"]) if "PATH" in spec.env else None

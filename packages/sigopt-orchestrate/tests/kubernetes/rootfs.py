@@ -1,0 +1,86 @@
+"""Assembles an image's root folder from this machine's Python and from wheels; no container engine.
+
+It holds a shell, a few of the usual commands and the interpreter that runs the tests, without its
+site-packages. The wheels go to /opt/site, which is on the path.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+
+_COMMANDS = ("sh", "cat", "echo", "sleep", "ls", "true", "false", "kill", "env", "head", "mkdir")
+_LEFT_OUT = ("site-packages", "test", "tests", "__pycache__", "idlelib", "tkinter", "ensurepip", "*.a")
+
+
+def make_rootfs(root: Path, wheels: Sequence[str] = (), find_links: Sequence[Path] = ()) -> Path:
+    """Returns `root`, filled.
+
+    Args:
+        root: A folder that does not exist yet.
+        wheels: What pip is to install into the image.
+        find_links: Folders with wheels of our own.
+    """
+    for name in ("tmp", "etc", "proc", "dev", "work"):
+        (root / name).mkdir(parents=True)
+    (root / "tmp").chmod(0o1777)
+    (root / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\nwork:x:1000:1000::/work:/bin/sh\n")
+    (root / "etc/group").write_text("root:x:0:\nwork:x:1000:\n")
+    for name in ("usr/bin", "usr/lib", "usr/lib64"):
+        (root / name).mkdir(parents=True)
+        (root / Path(name).name).symlink_to(name)
+    programs = [Path(found) for name in _COMMANDS if (found := shutil.which(name, path="/bin:/usr/bin"))]
+    for program in programs:
+        shutil.copy(program.resolve(), root / "usr/bin" / program.name)
+    python = root / "opt/python"
+    (python / "bin").mkdir(parents=True)
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    real = Path(sys.base_prefix) / "bin" / version
+    shutil.copy(real, python / "bin" / "python3")
+    shutil.copytree(
+        sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix, "base": sys.base_prefix}),
+        python / "lib" / version,
+        ignore=shutil.ignore_patterns(*_LEFT_OUT),
+    )
+    for name in ("python3", "python"):
+        (root / "usr/bin" / name).symlink_to("/opt/python/bin/python3")
+    site = root / "opt/site"
+    site.mkdir()
+    (python / "lib" / version / "site-packages").mkdir()
+    (python / "lib" / version / "site-packages" / "site.pth").write_text("/opt/site\n")
+    if wheels:
+        links = [argument for folder in find_links for argument in ("--find-links", str(folder))]
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", *links]
+        subprocess.run([*command, "--target", str(site), *wheels], check=True)
+        for script in (site / "bin").glob("*"):
+            (root / "usr/bin" / script.name).symlink_to(f"/opt/site/bin/{script.name}")
+            text = script.read_bytes()
+            if text.startswith(b"#!") and b"python" in text.splitlines()[0]:
+                rest = text.split(b"\n", 1)[1]
+                script.write_bytes(b"#!/usr/bin/python3\n" + rest)
+    _add_libraries(root, [real, *programs, *(python / "lib").rglob("*.so"), *_executables(site)])
+    return root
+
+
+def _executables(folder: Path) -> list[Path]:
+    found = [path for path in folder.rglob("*") if path.is_file() and ".so" in path.name]
+    return found + [path for path in (folder / "bin").glob("*") if path.is_file()]
+
+
+def _add_libraries(root: Path, programs: Sequence[Path]) -> None:
+    """Copies the machine's own libraries that any of `programs` is linked with."""
+    said = subprocess.run(
+        ["ldd", *map(str, programs)], capture_output=True, text=True, check=False
+    ).stdout
+    for library in {Path(found) for found in re.findall(r"(/\S+) \(0x", said)}:
+        if root in library.parents:
+            continue
+        target = root / ("usr/lib64" if library.name.startswith("ld-linux") else "usr/lib")
+        shutil.copy(library.resolve(), target / library.name)
+
+
+if __name__ == "__main__":
+    make_rootfs(Path(sys.argv[1]), sys.argv[2:])
