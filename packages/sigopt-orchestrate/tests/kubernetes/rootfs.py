@@ -1,7 +1,7 @@
 """Assembles an image's root folder from this machine's Python and from wheels; no container engine.
 
-It holds a shell, a few of the usual commands and the interpreter that runs the tests, without its
-site-packages. The wheels go to /opt/site, which is on the path.
+It holds a shell, a few of the usual commands, and in /opt/python the interpreter that runs the tests,
+with the wheels and without what else is installed here.
 """
 
 import re
@@ -45,29 +45,25 @@ def make_rootfs(root: Path, wheels: Sequence[str] = (), find_links: Sequence[Pat
         python / "lib" / version,
         ignore=shutil.ignore_patterns(*_LEFT_OUT),
     )
-    for name in ("python3", "python"):
-        (root / "usr/bin" / name).symlink_to("/opt/python/bin/python3")
-    site = root / "opt/site"
-    site.mkdir()
     (python / "lib" / version / "site-packages").mkdir()
-    (python / "lib" / version / "site-packages" / "site.pth").write_text("/opt/site\n")
     if wheels:
         links = [argument for folder in find_links for argument in ("--find-links", str(folder))]
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", *links]
-        subprocess.run([*command, "--target", str(site), *wheels], check=True)
-        for script in (site / "bin").glob("*"):
-            (root / "usr/bin" / script.name).symlink_to(f"/opt/site/bin/{script.name}")
-            text = script.read_bytes()
-            if text.startswith(b"#!") and b"python" in text.splitlines()[0]:
-                rest = text.split(b"\n", 1)[1]
-                script.write_bytes(b"#!/usr/bin/python3\n" + rest)
-    _add_libraries(root, [real, *programs, *(python / "lib").rglob("*.so"), *_executables(site)])
+        into = ["--ignore-installed", "--no-warn-script-location", "--prefix", str(python)]
+        subprocess.run([*command, *into, *wheels], check=True)
+    for program in (python / "bin").iterdir():
+        content = program.read_bytes()
+        head, _, rest = content.partition(b"\n")
+        if head.startswith(b"#!") and b"python" in head:
+            program.write_bytes(b"#!/usr/bin/python3\n" + rest)
+        (root / "usr/bin" / program.name).symlink_to(f"/opt/python/bin/{program.name}")
+    _add_libraries(root, [real, *programs, *_binaries(python)])
     return root
 
 
-def _executables(folder: Path) -> list[Path]:
-    found = [path for path in folder.rglob("*") if path.is_file() and ".so" in path.name]
-    return found + [path for path in (folder / "bin").glob("*") if path.is_file()]
+def _binaries(python: Path) -> list[Path]:
+    libraries = [p for p in (python / "lib").rglob("*.so*") if p.is_file() and not p.is_symlink()]
+    return libraries + [p for p in (python / "bin").iterdir() if p.is_file()]
 
 
 def _add_libraries(root: Path, programs: Sequence[Path]) -> None:
