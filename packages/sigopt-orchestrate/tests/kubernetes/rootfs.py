@@ -13,7 +13,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _COMMANDS = ("sh", "cat", "echo", "sleep", "ls", "true", "false", "kill", "env", "head", "mkdir")
-_LEFT_OUT = ("site-packages", "test", "tests", "__pycache__", "idlelib", "tkinter", "ensurepip", "*.a")
+_LOADED_LATE = "libgcc_s.so.1"  # by pthread_exit
+_LEFT_OUT = (
+    "site-packages",
+    "test",
+    "tests",
+    "__pycache__",
+    "idlelib",
+    "tkinter",
+    "ensurepip",
+    "*.a",
+)
 
 
 def make_rootfs(root: Path, wheels: Sequence[str] = (), find_links: Sequence[Path] = ()) -> Path:
@@ -32,7 +42,9 @@ def make_rootfs(root: Path, wheels: Sequence[str] = (), find_links: Sequence[Pat
     for name in ("usr/bin", "usr/lib", "usr/lib64"):
         (root / name).mkdir(parents=True)
         (root / Path(name).name).symlink_to(name)
-    programs = [Path(found) for name in _COMMANDS if (found := shutil.which(name, path="/bin:/usr/bin"))]
+    programs = [
+        Path(found) for name in _COMMANDS if (found := shutil.which(name, path="/bin:/usr/bin"))
+    ]
     for program in programs:
         shutil.copy(program.resolve(), root / "usr/bin" / program.name)
     python = root / "opt/python"
@@ -41,7 +53,9 @@ def make_rootfs(root: Path, wheels: Sequence[str] = (), find_links: Sequence[Pat
     real = Path(sys.base_prefix) / "bin" / version
     shutil.copy(real, python / "bin" / "python3")
     shutil.copytree(
-        sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix, "base": sys.base_prefix}),
+        sysconfig.get_path(
+            "stdlib", vars={"installed_base": sys.base_prefix, "base": sys.base_prefix}
+        ),
         python / "lib" / version,
         ignore=shutil.ignore_patterns(*_LEFT_OUT),
     )
@@ -71,7 +85,9 @@ def _add_libraries(root: Path, programs: Sequence[Path]) -> None:
     said = subprocess.run(
         ["ldd", *map(str, programs)], capture_output=True, text=True, check=False
     ).stdout
-    for library in {Path(found) for found in re.findall(r"(/\S+) \(0x", said)}:
+    found = {Path(path) for path in re.findall(r"(/\S+) \(0x", said)}
+    libc = next(path for path in found if path.name.startswith("libc.so"))
+    for library in {*found, libc.with_name(_LOADED_LATE)}:
         if root in library.parents:
             continue
         target = root / ("usr/lib64" if library.name.startswith("ld-linux") else "usr/lib")

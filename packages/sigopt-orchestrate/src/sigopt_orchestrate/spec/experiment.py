@@ -197,8 +197,8 @@ class Experiment(Section):
 
     def _check_backend(self) -> None:
         if self.backend is None:
-            for name in ("image", "nodes"):
-                if name in self.model_fields_set:
+            for name, default in (("image", None), ("nodes", Nodes())):
+                if getattr(self, name) != default:
                     raise refusal("needs `backend: kubernetes`", name)
             for name in ("cpu", "cpu_limit", "gpu", "disk", "spot"):
                 if getattr(self.resources, name):

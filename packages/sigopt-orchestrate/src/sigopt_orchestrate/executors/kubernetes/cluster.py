@@ -11,9 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
+
+from urllib3.exceptions import HTTPError
+from urllib3.util import Timeout
 
 from sigopt_orchestrate import __version__
 from sigopt_orchestrate.errors import ClusterError, MissingDependencyError
+from sigopt_orchestrate.executors.kubernetes.contexts import context
 from sigopt_orchestrate.spec import Kubernetes
 
 _SERVICE_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -49,11 +54,13 @@ class Cluster:
     Attributes:
         name: For people: the context, or that it is the cluster we run in.
         namespace: Where everything lies.
+        kubeconfig: Its path; None inside a pod.
         version: The server's, as `(1, 20)`; read on first use.
     """
 
     name: str
     namespace: str
+    kubeconfig: str | None
     _client: Any
     _version: tuple[int, int] | None = field(default=None, init=False)
 
@@ -74,13 +81,14 @@ class Cluster:
         Raises:
             ApiError: If it refuses, or does not answer.
         """
-        with _translated():
-            answer = self._request(method, path, body, query, _CALL_TIMEOUT)
+        with _translated(), self._request(method, path, body, query, _CALL_TIMEOUT) as answer:
             found: Json = json.loads(answer.data or b"{}")
             return found
 
     @contextlib.contextmanager
-    def stream(self, path: str, query: Mapping[str, Any], idle_s: float) -> Iterator[Iterator[bytes]]:
+    def stream(
+        self, path: str, query: Mapping[str, Any], idle_s: float
+    ) -> Iterator[Iterator[bytes]]:
         """Gives the chunks of a long answer as they come.
 
         Args:
@@ -91,14 +99,10 @@ class Cluster:
         Raises:
             ApiError: If the cluster refuses, or the answer breaks off.
         """
-        with _translated():
-            answer = self._request("GET", path, None, query, (5.0, idle_s))
-            try:
-                yield answer.stream(1 << 16, decode_content=True)
-            finally:
-                answer.close()  # what is left of it must not be read to its end
-                answer.release_conn()
+        with _translated(), self._request("GET", path, None, query, (5.0, idle_s)) as answer:
+            yield answer.stream(1 << 16, decode_content=True)
 
+    @contextlib.contextmanager
     def _request(
         self,
         method: str,
@@ -106,25 +110,31 @@ class Cluster:
         body: Mapping[str, Any] | None,
         query: Mapping[str, Any] | None,
         timeout: tuple[float, float],
-    ) -> Any:
+    ) -> Iterator[Any]:
+        """Gives an answer that is not an error; what is left of it at the end is never read."""
         headers = {"Accept": "application/json", "User-Agent": f"orchestrate/{__version__}"}
+        given = list((query or {}).items())
+        self._client.update_params_for_auth(headers, given, ["BearerToken"])
         if body is not None:
-            patch = method == "PATCH"
-            headers["Content-Type"] = (
-                "application/merge-patch+json" if patch else "application/json"
-            )
-        answer = self._client.call_api(
-            path,
+            kind = "merge-patch+json" if method == "PATCH" else "json"
+            headers["Content-Type"] = f"application/{kind}"
+        answer = self._client.rest_client.pool_manager.request(
             method,
-            query_params=list((query or {}).items()),
-            header_params=headers,
-            body=body,
-            auth_settings=["BearerToken"],
-            _preload_content=False,
-            _return_http_data_only=True,
-            _request_timeout=timeout,
+            f"{self._client.configuration.host}{path}" + (f"?{urlencode(given)}" if given else ""),
+            body=None if body is None else json.dumps(body).encode(),
+            headers=headers,
+            timeout=Timeout(*timeout),
+            preload_content=False,
+            retries=False,
         )
-        return answer
+        try:
+            if answer.status >= 400:
+                raise _refusal(answer.status, answer.reason, answer.data)
+            yield answer
+        finally:
+            if not answer.isclosed():
+                answer.close()
+            answer.release_conn()
 
     @property
     def version(self) -> tuple[int, int]:
@@ -145,22 +155,20 @@ class Cluster:
         return any(found["name"] == group for found in groups)
 
 
+def _refusal(status: int, reason: str, body: bytes) -> ApiError:
+    try:
+        said = json.loads(body)
+        return ApiError(status, said["reason"], said["message"])
+    except (TypeError, ValueError, KeyError):
+        return ApiError(status, reason or "Unknown", body.decode(errors="replace")[:200] or reason)
+
+
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
-    """Makes `ApiError` of whatever the client and the network raise."""
-    from kubernetes.client.exceptions import ApiException  # noqa: PLC0415 - half a second
-    from urllib3.exceptions import HTTPError  # noqa: PLC0415
-
+    """Makes `ApiError` of whatever the network raises."""
     try:
         yield
-    except ApiException as error:
-        try:
-            said = json.loads(error.body)
-        except (TypeError, ValueError):
-            said = {}
-        message = said.get("message") or error.reason or "no reason given"
-        raise ApiError(error.status or 0, said.get("reason", "Unknown"), message) from None
-    except (HTTPError, OSError) as error:
+    except (HTTPError, OSError, ValueError) as error:
         raise ApiError(0, "Unreachable", str(error)) from None
 
 
@@ -177,11 +185,16 @@ def open_cluster(backend: Kubernetes, kubeconfig: Path | None = None) -> Cluster
         MissingDependencyError: If the package `kubernetes` is not installed.
     """
     try:
-        from kubernetes import client, config  # noqa: PLC0415
+        from kubernetes import client, config  # noqa: PLC0415 - half a second, and an extra
     except ImportError:
         raise MissingDependencyError("backend kubernetes", "kubernetes", "kubernetes") from None
+    if backend.cluster is not None:
+        named = context(backend.cluster)
+        backend = Kubernetes(context=named.context, namespace=named.namespace)
+        kubeconfig = kubeconfig or (Path(named.kubeconfig) if named.kubeconfig else None)
     settings = client.Configuration()
     path = str(kubeconfig or os.environ.get("KUBECONFIG") or Path("~/.kube/config").expanduser())
+    known: Json = {}
     if not any(Path(part).exists() for part in path.split(os.pathsep)):
         if not _SERVICE_NAMESPACE.exists():
             raise ClusterError(f"there is no kubeconfig at {path}, and this is no pod of a cluster")
@@ -190,17 +203,15 @@ def open_cluster(backend: Kubernetes, kubeconfig: Path | None = None) -> Cluster
     else:
         try:
             contexts, current = config.list_kube_config_contexts(config_file=path)
-            known = {context["name"]: context["context"] for context in contexts}
+            known = {found["name"]: found["context"] for found in contexts}
             name = backend.context or (current or {}).get("name", "")
             if name not in known:
                 names = ", ".join(sorted(known)) or "none"
                 raise ClusterError(f"context {name!r} is not in {path}; there: {names}")
-            config.load_kube_config(
-                config_file=path, context=name, client_configuration=settings
-            )
+            config.load_kube_config(config_file=path, context=name, client_configuration=settings)
         except config.ConfigException as error:
             raise ClusterError(f"{path}: {error}") from None
         namespace = known[name].get("namespace") or "default"
-    settings.retries = False
     settings.connection_pool_maxsize = _CONNECTIONS
-    return Cluster(name, backend.namespace or namespace.strip(), client.ApiClient(settings))
+    namespace = backend.namespace or namespace.strip()
+    return Cluster(name, namespace, path if known else None, client.ApiClient(settings))

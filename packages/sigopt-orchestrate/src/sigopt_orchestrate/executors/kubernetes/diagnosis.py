@@ -8,6 +8,7 @@ from typing import Any
 
 from sigopt_orchestrate.executors.kubernetes.pods import Pod
 from sigopt_orchestrate.executors.presence import (
+    Absent,
     Ended,
     Exit,
     Lost,
@@ -64,7 +65,9 @@ def last_word(pod: Pod) -> Word | None:
         return None
 
 
-def diagnose(here: Sequence[Pod], gone: Sequence[Pod], count: int, *, ours: bool) -> Presence | None:
+def diagnose(
+    here: Sequence[Pod], gone: Sequence[Pod], count: int, *, ours: bool
+) -> Presence | None:
     """Returns what an attempt's pods amount to; None where there is none and never was.
 
     Args:
@@ -83,6 +86,8 @@ def diagnose(here: Sequence[Pod], gone: Sequence[Pod], count: int, *, ours: bool
         return Running()
     lost = [pod for pod in (*here, *gone) if pod in gone or pod.over or _is_silent(pod)]
     if lost:
+        if not here and not any(pod.running for pod in gone):
+            return Absent(pending_reason(gone[0]) or _why(gone[0], count))
         if ours and not here:
             return Ended(Exit(None, ended_by="stop"))
         return Lost(_why(lost[0], count)) if _settled(here) else Running()
@@ -99,7 +104,11 @@ def pending_reason(pod: Pod) -> str | None:
     """Returns why a pod does not run yet, if the cluster says so."""
     if pod.unscheduled is not None:
         return f"no node: {pod.unscheduled}"
-    if pod.waiting is not None and pod.waiting[0] not in {"", "ContainerCreating", "PodInitializing"}:
+    if pod.waiting is not None and pod.waiting[0] not in {
+        "",
+        "ContainerCreating",
+        "PodInitializing",
+    }:
         return ": ".join(filter(None, pod.waiting))
     return None
 
@@ -117,7 +126,14 @@ def _ended(first: Pod, pods: Sequence[Pod], *, ours: bool) -> Presence:
     """The attempt's first pod is over: by itself, by us, or by the cluster."""
     word = last_word(first)
     others = [pod for pod in pods if pod.terminated and pod.terminated.reason == "OOMKilled"]
-    if first.reason in {"Evicted", "NodeLost", "Shutdown", "NodeShutdown", "Terminated", "Preempting"}:
+    if first.reason in {
+        "Evicted",
+        "NodeLost",
+        "Shutdown",
+        "NodeShutdown",
+        "Terminated",
+        "Preempting",
+    }:
         return Lost(_why(first, 1))
     if word is not None and word.exit.code == 0 and word.exit.ended_by is None:
         return Ended(word.exit)

@@ -16,7 +16,7 @@ from sigopt_orchestrate.executors.kubernetes import manifests
 from sigopt_orchestrate.executors.kubernetes.cluster import ApiError, Cluster
 from sigopt_orchestrate.executors.kubernetes.diagnosis import diagnose, last_word, pending_reason
 from sigopt_orchestrate.executors.kubernetes.logs import Logs
-from sigopt_orchestrate.executors.kubernetes.manifests import Names
+from sigopt_orchestrate.executors.kubernetes.manifests import AttemptObjects, Names, owner
 from sigopt_orchestrate.executors.kubernetes.pod.places import HOSTS_ANNOTATION, STOP_ANNOTATION
 from sigopt_orchestrate.executors.kubernetes.pods import ATTEMPT, EXPERIMENT, Pod
 from sigopt_orchestrate.executors.kubernetes.requests import Requests
@@ -39,7 +39,7 @@ _THREADS = 8
 _LOG_PATIENCE_S = 10.0
 _UNSEEN_S = 30.0  # after so long a created pod that the watch does not show is no more
 _CLOSE_S = 20.0
-_JOBS_FROM = (1, 29)  # podReplacementPolicy and podFailurePolicy are on by default
+JOBS_FROM = (1, 29)  # podReplacementPolicy and podFailurePolicy are on by default
 
 
 @dataclass
@@ -47,8 +47,9 @@ class _Task:
     """What this leader has done about one attempt.
 
     Attributes:
-        name: Of the attempt's Secret.
+        name: What the attempt's objects are called.
         submitted: Whether this leader has asked for its objects.
+        adopted: Whether it has looked if an earlier leader created them all.
         created_at: When all its objects were there, on the monotonic clock.
         waits_for: Why they are not there yet.
         refused: Why they never will be.
@@ -62,6 +63,7 @@ class _Task:
 
     name: str
     submitted: bool = False
+    adopted: bool = False
     created_at: float | None = None
     waits_for: str | None = None
     refused: str | None = None
@@ -94,7 +96,7 @@ class KubernetesExecutor:
         self._folder = folder
         self._cluster = cluster
         self._names = Names.of(experiment)
-        self._root_uid: str | None = None
+        self._root_reference: dict[str, Any] | None = None
         self._root_lock = threading.Lock()
         self._tasks: dict[str, _Task] = {}
         self._attempts: dict[str, Attempt] = {}
@@ -127,6 +129,7 @@ class KubernetesExecutor:
                 task.waits_for = error.message
             else:
                 task.refused = error.message
+                self._delete_pods(attempt.token, 0)  # nothing stays half-made
                 self._hint(attempt.token)
             return again
 
@@ -138,11 +141,17 @@ class KubernetesExecutor:
         if record is not None:
             return Ended(record)
         task = self._task(attempt)
+        if task.refused is not None:
+            return self._record(
+                attempt, Exit(None, error=f"the cluster refuses it: {task.refused}")
+            )
         here, gone = self._watch.pods(attempt.token)
         found = diagnose(here, gone, self._spec.nodes.count, ours=task.ours)
         if found is None:
             return self._without_pods(attempt, task)
         self._note_place(attempt.folder, task, here)
+        if not task.submitted and isinstance(found, Starting):
+            self._adopt(attempt, task)
         for pod in here:
             if pod.running or pod.over:
                 self._follow(attempt, pod)
@@ -179,17 +188,15 @@ class KubernetesExecutor:
             self._attempts.pop(token, None)
             self._logs.forget([pod.name for pod in (*here, *gone)])
             self._watch.forget(token)
-            name = task.name if task is not None else _owner(here)
             if task is not None:
                 task.cancelled = True
-            if name is not None:
-                self._sweep(token, name)
+            self._delete_pods(token, None)
 
     def close(self) -> None:
         """Stops watching; deletes the experiment's root if nothing is left to run."""
         if self._wanted is not None and not self._wanted:
             root = self._cluster.path("configmaps", self._names.root)
-            self._request("DELETE", root, {"propagationPolicy": "Background"})
+            self._request("DELETE", root, {"propagationPolicy": "Foreground"})
         self._requests.drain(_CLOSE_S)
         self._requests.close()
         self._logs.close()
@@ -209,32 +216,32 @@ class KubernetesExecutor:
         wake(self._folder.wake, f"{folder.trial}/{folder.number}" if folder is not None else "")
 
     def _create(self, attempt: Attempt, task: _Task, work: Work) -> None:
-        names, token = self._names, attempt.token
-        values = {name: os.environ.get(name, "") for name in work.secrets}
-        secret = manifests.attempt_secret(
-            names, task.name, token, self._root(), {**values, "key": secrets.token_hex(32)}
-        )
-        uid = self._ensure("secrets", secret, token)["metadata"]["uid"]
-        if self._cluster.version >= _JOBS_FROM:
+        objects = AttemptObjects(self._names, task.name, attempt.token, self._spec, work)
+        token, root = attempt.token, self._root()
+        jobs = self._cluster.version >= JOBS_FROM
+        if jobs:
             suspended = bool(self._spec.backend and self._spec.backend.kubernetes.queue)
-            job = manifests.job(names, task.name, token, uid, self._spec, work, suspended=suspended)
-            self._ensure("jobs", job, token, group="batch/v1")
-            return
-        for rank in range(self._spec.nodes.count):
-            pod = manifests.pod(names, task.name, token, uid, self._spec, work, rank)
-            self._ensure("pods", pod, token)
+            job = objects.job(root, suspended=suspended)
+            first = owner(self._ensure("jobs", job, token, group="batch/v1"))
+        else:
+            first = owner(self._ensure("pods", objects.pod(0, root), token))
+        values = {name: os.environ.get(name, "") for name in work.secrets}
+        secret = objects.secret(first, {**values, "key": secrets.token_hex(32)})
+        self._ensure("secrets", secret, token)
+        for rank in range(1, 0 if jobs else self._spec.nodes.count):
+            self._ensure("pods", objects.pod(rank, first), token)
 
-    def _root(self) -> str:
-        """Returns the uid of the experiment's root, which is made if it is not there."""
+    def _root(self) -> dict[str, Any]:
+        """Returns the reference to the experiment's root, which is made if it is not there."""
         with self._root_lock:
-            if self._root_uid is None:
+            if self._root_reference is None:
                 root = manifests.root(self._names, self._spec)
                 found = self._ensure("configmaps", root, None)
                 if found.get("data") != root["data"]:  # an older orchestrate has made it
                     path = self._cluster.path("configmaps", self._names.root)
                     found = self._cluster.call("PATCH", path, {"data": root["data"]})
-                self._root_uid = str(found["metadata"]["uid"])
-            return self._root_uid
+                self._root_reference = owner(found)
+            return self._root_reference
 
     def _ensure(
         self, kind: str, manifest: dict[str, Any], token: str | None, *, group: str = ""
@@ -263,8 +270,6 @@ class KubernetesExecutor:
 
     def _without_pods(self, attempt: Attempt, task: _Task) -> Presence:
         """What to say of an attempt that has no pods and, as far as we know, never had any."""
-        if task.refused is not None:
-            return self._record(attempt, Exit(None, error=f"the cluster refuses it: {task.refused}"))
         if task.cancelled and not task.created_at:
             return Absent(task.waits_for)
         if not self._watch.synced:
@@ -290,6 +295,28 @@ class KubernetesExecutor:
         if not task.stop_said and attempt.folder.stop.exists():
             task.stop_said = True
             self._annotate(here[0], STOP_ANNOTATION, "1")
+
+    def _adopt(self, attempt: Attempt, task: _Task) -> None:
+        """Gives up what an earlier leader did not create whole, before it was killed."""
+        if task.adopted or task.cancelled:
+            return
+        task.adopted = True
+        created = 1 if self._cluster_has_jobs() else self._spec.nodes.count
+        here, _ = self._watch.pods(attempt.token)
+
+        def look() -> None:
+            try:
+                self._cluster.call("GET", self._cluster.path("secrets", task.name))
+            except ApiError as error:
+                if error.status != 404:
+                    raise
+            else:
+                if len(here) >= created:
+                    return
+            task.cancelled = True
+            self._delete_pods(attempt.token, None)
+
+        self._requests.add(look, _if_passing)
 
     def _conclude(self, attempt: Attempt, task: _Task, found: Ended, pods: list[Pod]) -> Presence:
         """Waits for the log's end, then keeps the report and the record."""
@@ -338,7 +365,9 @@ class KubernetesExecutor:
         """Deletes pods whose nodes do not answer, and so cannot confirm that they have ended."""
         for pod in pods:
             if pod.node_silent:
-                self._request("DELETE", self._cluster.path("pods", pod.name), {"gracePeriodSeconds": 0})
+                self._request(
+                    "DELETE", self._cluster.path("pods", pod.name), {"gracePeriodSeconds": 0}
+                )
 
     def _delete_pods(self, token: str, grace_s: int | None) -> None:
         query = {"labelSelector": f"{EXPERIMENT}={self._names.root},{ATTEMPT}={token}"}
@@ -350,12 +379,8 @@ class KubernetesExecutor:
 
     def _cluster_has_jobs(self) -> bool:
         with contextlib.suppress(ApiError):
-            return self._cluster.version >= _JOBS_FROM
+            return self._cluster.version >= JOBS_FROM
         return False
-
-    def _sweep(self, token: str, name: str) -> None:
-        path = self._cluster.path("secrets", name)
-        self._request("DELETE", path, {"propagationPolicy": "Background"})
 
     def _request(
         self,
@@ -382,11 +407,6 @@ def _if_passing(error: ApiError) -> bool:
 
 def _discard(_answer: object) -> None:
     """A request whose answer says nothing that the watch does not."""
-
-
-def _owner(pods: list[Pod]) -> str | None:
-    """Returns the name of the Secret that owns an attempt's pods."""
-    return pods[0].owner if pods else None
 
 
 def _read_exit(folder: AttemptFolder) -> Exit | None:

@@ -164,4 +164,3 @@ def _resume(stream: _Stream) -> None:
 
 def _place(stream: _Stream) -> Path:
     return stream.folder.root / f"log.{stream.rank}.place"
-

@@ -1,11 +1,13 @@
 """The objects that an experiment consists of in its cluster, as plain mappings.
 
-    ConfigMap orc-E-xxxxx            the experiment's root: owns all below, holds the pods' code
-      Secret  orc-E-xxxxx-T-K        an attempt: its key and secrets; owns
-        Pod   orc-E-xxxxx-T-K-R      one for each node; or, where the server is new enough,
-        Job   orc-E-xxxxx-T-K        one Indexed Job
+    ConfigMap orc-E-xxxxx            the experiment's root: holds the pods' code, and owns
+      Pod     orc-E-xxxxx-T-K-0      an attempt's first node, which owns
+        Pod     orc-E-xxxxx-T-K-R    its other nodes, and
+        Secret  orc-E-xxxxx-T-K      its key and secrets
+      Job     orc-E-xxxxx-T-K        in place of the pods, where the server is new enough
 
-Deleting an owner deletes what it owns.
+Deleting an owner deletes what it owns. A Secret is owned by those that mount it, and not the other
+way round: the kubelet of 1.20 cannot end a pod for two minutes whose Secret went first.
 """
 
 import hashlib
@@ -71,83 +73,94 @@ def root(names: Names, experiment: Experiment) -> Json:
     }
 
 
-def attempt_secret(
-    names: Names, name: str, token: str, owner_uid: str, values: Mapping[str, str]
-) -> Json:
-    """Returns the Secret that stands for an attempt.
+@dataclass(frozen=True)
+class AttemptObjects:
+    """Makes the objects of one attempt.
 
-    Args:
+    Attributes:
         names: The experiment's.
         name: The attempt's.
         token: The attempt's.
-        owner_uid: The root's.
-        values: `key`, and the user's secrets by name.
-    """
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "Opaque",
-        "metadata": {
-            "name": name,
-            "labels": _labels(names, token),
-            "ownerReferences": [_owner("ConfigMap", names.root, owner_uid)],
-        },
-        "stringData": dict(values),
-    }
-
-
-def pod(names: Names, name: str, token: str, owner_uid: str, spec: Experiment, work: Work, rank: int) -> Json:
-    """Returns the Pod of one node of an attempt, owned by the attempt's Secret."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": f"{name}-{rank}",
-            "labels": {**_labels(names, token), RANK: str(rank)},
-            "ownerReferences": [_owner("Secret", name, owner_uid)],
-        },
-        "spec": pod_spec(names, name, spec, work, rank),
-    }
-
-
-def job(names: Names, name: str, token: str, owner_uid: str, spec: Experiment, work: Work, *, suspended: bool) -> Json:
-    """Returns the Indexed Job of an attempt, for Kubernetes 1.29 and newer.
-
-    A pod that is lost fails the Job at once: whether the trial runs again is for us to say, as
-    another attempt.
-
-    Args:
-        names: The experiment's.
-        name: The attempt's.
-        token: The attempt's.
-        owner_uid: The uid of the attempt's Secret.
         spec: The experiment.
         work: What to execute.
-        suspended: Whether Kueue is to start it.
     """
-    backend = _backend(spec)
-    labels = _labels(names, token)
-    lost = {"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
-    queue = {_KUEUE_QUEUE: backend.queue} if backend.queue else {}
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {
-            "name": name,
-            "labels": {**labels, **queue},
-            "ownerReferences": [_owner("Secret", name, owner_uid)],
-        },
-        "spec": {
-            "completionMode": "Indexed",
-            "completions": spec.nodes.count,
-            "parallelism": spec.nodes.count,
-            "backoffLimit": 0,
-            "podReplacementPolicy": "Failed",
-            "podFailurePolicy": {"rules": [lost]},
-            "suspend": suspended,
-            "template": {"metadata": {"labels": labels}, "spec": pod_spec(names, name, spec, work, None)},
-        },
-    }
+
+    names: Names
+    name: str
+    token: str
+    spec: Experiment
+    work: Work
+
+    def pod(self, rank: int, owner: Json) -> Json:
+        """Returns the Pod of one node, owned by the root or the first node."""
+        return {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": f"{self.name}-{rank}",
+                "labels": {**_labels(self.names, self.token), RANK: str(rank)},
+                "ownerReferences": [owner],
+            },
+            "spec": pod_spec(self.names, self.name, self.spec, self.work, rank),
+        }
+
+    def job(self, owner: Json, *, suspended: bool) -> Json:
+        """Returns the Indexed Job of the attempt, for Kubernetes 1.29 and newer.
+
+        A pod that is lost fails the Job at once: whether the trial runs again is for us to say, as
+        another attempt.
+
+        Args:
+            owner: The root.
+            suspended: Whether Kueue is to start it.
+        """
+        labels, backend = _labels(self.names, self.token), _backend(self.spec)
+        disrupted = {"type": "DisruptionTarget", "status": "True"}
+        queue = {_KUEUE_QUEUE: backend.queue} if backend.queue else {}
+        template = {
+            "metadata": {"labels": labels},
+            "spec": pod_spec(self.names, self.name, self.spec, self.work, None),
+        }
+        return {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {
+                "name": self.name,
+                "labels": {**labels, **queue},
+                "ownerReferences": [owner],
+            },
+            "spec": {
+                "completionMode": "Indexed",
+                "completions": self.spec.nodes.count,
+                "parallelism": self.spec.nodes.count,
+                "backoffLimit": 0,
+                "podReplacementPolicy": "Failed",
+                "podFailurePolicy": {
+                    "rules": [{"action": "FailJob", "onPodConditions": [disrupted]}]
+                },
+                "suspend": suspended,
+                "template": template,
+            },
+        }
+
+    def secret(self, owner: Json, values: Mapping[str, str]) -> Json:
+        """Returns the Secret of the attempt.
+
+        Args:
+            owner: The first Pod, or the Job.
+            values: `key`, and the user's secrets by name.
+        """
+        return {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "Opaque",
+            "metadata": {
+                "name": self.name,
+                "labels": _labels(self.names, self.token),
+                "ownerReferences": [owner],
+            },
+            "stringData": dict(values),
+        }
 
 
 def pod_spec(names: Names, name: str, spec: Experiment, work: Work, rank: int | None) -> Json:
@@ -206,7 +219,8 @@ def _container(name: str, spec: Experiment, work: Work, rank: int | None) -> Jso
         **({} if rank is None else {places.RANK: str(rank)}),
     }
     secrets = [
-        {"name": key, "valueFrom": {"secretKeyRef": {"name": name, "key": key}}} for key in work.secrets
+        {"name": key, "valueFrom": {"secretKeyRef": {"name": name, "key": key}}}
+        for key in work.secrets
     ]
     mounts = [
         {"name": "orc-code", "mountPath": places.CODE, "readOnly": True},
@@ -220,8 +234,11 @@ def _container(name: str, spec: Experiment, work: Work, rank: int | None) -> Jso
         "image": spec.image,
         "imagePullPolicy": backend.pull_policy,
         "command": ["python3", "-I", "-S", "-B", "-c", _START],
-        # `$(NAME)` stands for a variable in Kubernetes' eyes; a doubled $ stands for itself.
-        "env": [*({"name": k, "value": str(v).replace("$(", "$$(")} for k, v in env.items()), *secrets],
+        # `$(NAME)` stands for a variable in Kubernetes' eyes, and a doubled $ for itself.
+        "env": [
+            *({"name": k, "value": str(v).replace("$", "$$")} for k, v in env.items()),
+            *secrets,
+        ],
         "resources": _resources(spec, work),
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -252,7 +269,10 @@ def _own_volumes(names: Names, name: str) -> list[Json]:
     annotations = {"path": "annotations", "fieldRef": {"fieldPath": "metadata.annotations"}}
     return [
         {"name": "orc-code", "configMap": {"name": names.root, "items": files}},
-        {"name": "orc-key", "secret": {"secretName": name, "items": [{"key": "key", "path": "key"}]}},
+        {
+            "name": "orc-key",
+            "secret": {"secretName": name, "items": [{"key": "key", "path": "key"}]},
+        },
         {"name": "orc-pod", "downwardAPI": {"items": [annotations]}},
         {"name": "orc-run", "emptyDir": {}},
     ]
@@ -262,7 +282,9 @@ def _volume(volume: Volume) -> Json:
     """Returns the user's volume in Kubernetes' words."""
     source: Json = {}
     if volume.claim is not None:
-        source = {"persistentVolumeClaim": {"claimName": volume.claim, "readOnly": volume.read_only}}
+        source = {
+            "persistentVolumeClaim": {"claimName": volume.claim, "readOnly": volume.read_only}
+        }
     elif volume.host_path is not None:
         source = {"hostPath": {"path": volume.host_path}}
     elif volume.config_map is not None:
@@ -308,6 +330,17 @@ def _pod_security(user: int) -> Json:
     }
 
 
+def owner(found: Json) -> Json:
+    """Returns the reference by which another object is owned by `found`."""
+    return {
+        "apiVersion": found["apiVersion"],
+        "kind": found["kind"],
+        "name": found["metadata"]["name"],
+        "uid": found["metadata"]["uid"],
+        "blockOwnerDeletion": True,
+    }
+
+
 def _backend(spec: Experiment) -> Kubernetes:
     assert spec.backend is not None  # noqa: S101 - whoever chose this executor has looked
     return spec.backend.kubernetes
@@ -316,7 +349,3 @@ def _backend(spec: Experiment) -> Kubernetes:
 def _labels(names: Names, token: str | None = None) -> Json:
     labels = {"app.kubernetes.io/managed-by": "orchestrate", EXPERIMENT: names.root}
     return labels if token is None else {**labels, ATTEMPT: token}
-
-
-def _owner(kind: str, name: str, uid: str) -> Json:
-    return {"apiVersion": "v1", "kind": kind, "name": name, "uid": uid}

@@ -27,7 +27,9 @@ def tolerations(spec: Experiment) -> list[Json]:
         for key in _NODE_TAINTS
     ]
     if spec.resources.spot in {"prefer", "require"}:
-        found += [{"key": key, "operator": "Exists", "effect": "NoSchedule"} for key in _SPOT_TAINTS]
+        found += [
+            {"key": key, "operator": "Exists", "effect": "NoSchedule"} for key in _SPOT_TAINTS
+        ]
     if spec.resources.gpu:
         found.append({"key": spec.resources.gpu_type, "operator": "Exists", "effect": "NoSchedule"})
     return found + list(spec.backend.kubernetes.tolerations)

@@ -29,7 +29,6 @@ class Pod:
     """One pod of an attempt.
 
     Attributes:
-        owner: What owns it: the attempt's Secret, or its Job of the same name.
         attempt: The attempt's token.
         rank: Its number in the attempt's gang, from 0.
         reason: Why the pod as a whole ended, for example `Evicted`; so is `message`.
@@ -43,7 +42,6 @@ class Pod:
     """
 
     name: str
-    owner: str
     attempt: str
     rank: int
     phase: str
@@ -77,13 +75,12 @@ def read_pod(told: dict[str, Any]) -> Pod:
     conditions = {c["type"]: c for c in status.get("conditions", [])}
     scheduled, ready = conditions.get("PodScheduled", {}), conditions.get("Ready", {})
     disruption = conditions.get("DisruptionTarget", {})
-    container = next(iter(status.get("containerStatuses", [])), {})
+    container: dict[str, Any] = next(iter(status.get("containerStatuses", [])), {})
     state = container.get("state", {})
     ended = state.get("terminated")
     waiting = state.get("waiting")
     return Pod(
         name=metadata["name"],
-        owner=next((owner["name"] for owner in metadata.get("ownerReferences", [])), ""),
         attempt=labels.get(ATTEMPT, ""),
         rank=int(labels.get(RANK) or labels.get(_JOB_RANK) or 0),
         phase=status.get("phase", "Pending"),

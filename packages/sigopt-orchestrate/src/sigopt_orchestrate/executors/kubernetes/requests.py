@@ -50,8 +50,12 @@ class Requests:
 
     def drain(self, seconds: float) -> bool:
         """Waits until nothing is left to do, at most so long; returns whether that came about."""
+
+        def idle() -> bool:
+            return self._closed or (not self._queue and not self._busy)
+
         with self._ready:
-            return self._ready.wait_for(lambda: not self._queue and not self._busy, seconds)
+            return self._ready.wait_for(idle, seconds)
 
     def close(self) -> None:
         """Makes no further requests."""
@@ -63,7 +67,7 @@ class Requests:
     def _put(self, due: float, request: Request, refused: Refused, pause_s: float) -> None:
         with self._ready:
             heapq.heappush(self._queue, (due, next(self._numbers), request, refused, pause_s))
-            self._ready.notify()
+            self._ready.notify_all()
 
     def _work(self) -> None:
         while True:
@@ -78,7 +82,9 @@ class Requests:
                 request()
             except ApiError as error:
                 if refused(error):
-                    self._put(time.monotonic() + pause_s, request, refused, min(_RETRY_S[1], 2 * pause_s))
+                    self._put(
+                        time.monotonic() + pause_s, request, refused, min(_RETRY_S[1], 2 * pause_s)
+                    )
             except Exception:
                 _log.exception("a request to the cluster failed")
             finally:

@@ -95,7 +95,9 @@ def lead(order: dict[str, Any], alarm: Alarm, metrics: Metrics) -> dict[str, Any
         while any(s.code is None and not s.gone for s in sessions) and not alarm.terminated:
             alarm.wait(0.25)
     if record["code"] != 0:
-        alarm.wait(_SETTLE_S)  # a node's end is seen by mpiexec first, and by its session just after
+        alarm.wait(
+            _SETTLE_S
+        )  # a node's end is seen by mpiexec first, and by its session just after
     return _judge(record, sessions)
 
 
@@ -140,7 +142,9 @@ def follow(order: dict[str, Any], alarm: Alarm, metrics: Metrics) -> dict[str, A
 
     record: dict[str, Any] = {"code": 0, "ended_by": None, "error": None}
     if not order["mpi"]:
-        record = run(order, environment(order, request["hosts"], request["rank"]), alarm, metrics, watch)
+        record = run(
+            order, environment(order, request["hosts"], request["rank"]), alarm, metrics, watch
+        )
         session.say(code=127 if record["code"] is None else record["code"])
     while not watch() and not alarm.terminated:
         alarm.wait(0.25)

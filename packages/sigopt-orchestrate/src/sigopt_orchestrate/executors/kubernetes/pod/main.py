@@ -35,4 +35,3 @@ def main() -> int:
     if code is None:
         return 127 if record["error"] else 1
     return int(code) if code >= 0 else 128 - int(code)
-
