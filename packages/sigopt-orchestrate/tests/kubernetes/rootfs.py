@@ -1,7 +1,7 @@
 """Assembles an image's root folder from this machine's Python and from wheels; no container engine.
 
-It holds a shell, a few of the usual commands, and in /opt/python the interpreter that runs the tests,
-with the wheels and without what else is installed here.
+It holds a shell, a few of the usual commands, and in /opt/python the interpreter that runs the
+tests, with the wheels and without what else is installed here.
 """
 
 import re

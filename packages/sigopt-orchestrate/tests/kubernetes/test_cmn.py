@@ -27,7 +27,8 @@ def test_the_example_tunes_cmn_in_pods(kube: Kube, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "sigopt_orchestrate", "run", "experiment.yml", "--json"],
         cwd=EXAMPLE,
-        env=os.environ | {"ORCHESTRATE_HOME": str(tmp_path / "home"), "KUBECONFIG": str(kube.kubeconfig)},
+        env=os.environ
+        | {"ORCHESTRATE_HOME": str(tmp_path / "home"), "KUBECONFIG": str(kube.kubeconfig)},
         capture_output=True,
         text=True,
         timeout=250,

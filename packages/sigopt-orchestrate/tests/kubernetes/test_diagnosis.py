@@ -33,7 +33,10 @@ def told(
             "metadata": metadata,
             "spec": {"nodeName": "n1"},
             "status": {
-                "phase": phase, "conditions": found, "containerStatuses": containers, **status,
+                "phase": phase,
+                "conditions": found,
+                "containerStatuses": containers,
+                **status,
             },
         }
     )
@@ -73,7 +76,9 @@ def waiting(reason: str, message: str = "") -> Pod:
         ),
         (over(143, said(-15, "stop"), deleting=True), Lost("its pod was deleted from node n1")),
         (
-            told(phase="Failed", reason="Evicted", message="The node was low on memory.", ready=False),
+            told(
+                phase="Failed", reason="Evicted", message="The node was low on memory.", ready=False
+            ),
             Lost("evicted: The node was low on memory."),
         ),
         (

@@ -24,7 +24,9 @@ if world.rank == 0:
 FOREVER = ("sh", "-c", "echo up $RANK; exec sleep 600")
 
 
-def test_mpiexec_starts_processes_on_all_pods_without_sshd(make_bench: Callable[..., object]) -> None:
+def test_mpiexec_starts_processes_on_all_pods_without_sshd(
+    make_bench: Callable[..., object],
+) -> None:
     bench = make_bench(nodes={"count": 4, "mpi": {"slots": 2}})
     attempt = bench.submit("mpiexec", "-n", "8", "python3", "-c", MPI)
     assert bench.until(attempt, Ended, 90) == Ended(Exit(0)), attempt.folder.log.read_text()
@@ -51,10 +53,18 @@ def test_a_lost_rank_ends_the_gang_and_is_no_failure_of_the_trial(make_bench, ra
     bench = make_bench(nodes={"count": 3})
     attempt = bench.submit(*FOREVER)
     bench.until(attempt, Running)
-    bench.wait(lambda: attempt.folder.log.exists() and attempt.folder.log.read_text().count("up") == 3, "up")
+    bench.wait(
+        lambda: attempt.folder.log.exists() and attempt.folder.log.read_text().count("up") == 3,
+        "up",
+    )
     name = f"{bench.executor._tasks[attempt.token].name}-{rank}"
-    bench.kube.kubectl("delete", "pod", name, "-n", bench.cluster.namespace, "--wait=false", "--grace-period=1")
-    assert "lost" in bench.until(attempt, Lost).reason or "deleted" in bench.until(attempt, Lost).reason
+    bench.kube.kubectl(
+        "delete", "pod", name, "-n", bench.cluster.namespace, "--wait=false", "--grace-period=1"
+    )
+    assert (
+        "lost" in bench.until(attempt, Lost).reason
+        or "deleted" in bench.until(attempt, Lost).reason
+    )
     bench.executor.retain([])
     bench.wait(lambda: not bench.pods(), "end of all pods", 60)
 
@@ -62,7 +72,10 @@ def test_a_lost_rank_ends_the_gang_and_is_no_failure_of_the_trial(make_bench, ra
 def test_a_gang_that_does_not_fit_whole_starts_no_command(make_bench) -> None:
     bench = make_bench(nodes={"count": 2}, resources={"cpu": 1.2})  # the node has two cores
     attempt = bench.submit("sh", "-c", "echo ran")
-    bench.wait(lambda: (getattr(bench.executor.find(attempt), "reason", None) or "").startswith("no node"), "reason")
+    bench.wait(
+        lambda: (getattr(bench.executor.find(attempt), "reason", None) or "").startswith("no node"),
+        "reason",
+    )
     assert isinstance(bench.executor.find(attempt), Starting)
     assert not attempt.folder.log.exists() or "ran" not in attempt.folder.log.read_text()
 
@@ -71,7 +84,10 @@ def test_callers_without_the_key_get_nothing(make_bench) -> None:
     bench = make_bench(nodes={"count": 2})
     attempt = bench.submit(*FOREVER)
     bench.until(attempt, Running)
-    bench.wait(lambda: attempt.folder.log.exists() and attempt.folder.log.read_text().count("up") == 2, "up")
+    bench.wait(
+        lambda: attempt.folder.log.exists() and attempt.folder.log.read_text().count("up") == 2,
+        "up",
+    )
     pods = bench.kube.get("pods", "-n", bench.cluster.namespace)
     address = pods[1]["status"]["podIP"]
     assert _ask(address, b"wrong key") is None

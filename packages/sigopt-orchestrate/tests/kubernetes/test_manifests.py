@@ -11,6 +11,7 @@ from sigopt_orchestrate.executors import Work
 from sigopt_orchestrate.executors.kubernetes import manifests
 from sigopt_orchestrate.executors.kubernetes.installation import installation
 from sigopt_orchestrate.executors.kubernetes.manifests import AttemptObjects, Names
+from sigopt_orchestrate.executors.kubernetes.plugins import nvidia_device_plugin
 from sigopt_orchestrate.spec import Experiment, Timeouts
 
 VERSIONS = ["1.30", kubernetes_validate.latest_version()]
@@ -18,7 +19,12 @@ FULL: dict[str, Any] = {
     "image": "registry.example/team/train@sha256:" + "0" * 64,
     "nodes": {"count": 4, "mpi": {"slots": 2}},
     "resources": {
-        "cpu": "500m", "cpu_limit": 2, "memory": "1Gi", "gpu": 1, "disk": "2Gi", "spot": "require",
+        "cpu": "500m",
+        "cpu_limit": 2,
+        "memory": "1Gi",
+        "gpu": 1,
+        "disk": "2Gi",
+        "spot": "require",
     },
     "timeouts": {"trial": "1h"},
     "env": {"PRICE": "$(HOME) costs $5"},
@@ -30,7 +36,11 @@ FULL: dict[str, Any] = {
                 "nodeAffinity": {
                     "requiredDuringSchedulingIgnoredDuringExecution": {
                         "nodeSelectorTerms": [
-                            {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}]}
+                            {
+                                "matchExpressions": [
+                                    {"key": "zone", "operator": "In", "values": ["a"]}
+                                ]
+                            }
                         ]
                     }
                 }
@@ -65,7 +75,7 @@ def objects_of(spec: Experiment) -> list[dict[str, Any]]:
     return [
         root,
         made.pod(0, owner),
-        made.secret(owner, {"key": "k", "TOKEN": "t"}),
+        made.secret(owner, {"key": "k", "TOKEN": "hidden"}),
         made.job(owner, suspended=False),
     ]
 
@@ -81,7 +91,8 @@ def test_a_trials_objects_are_valid(
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_installation_is_valid(version: str) -> None:
-    for manifest in installation("ml", "image", storage="1Gi", store_secret="database"):
+    found = installation("ml", "image", storage="1Gi", store_secret="database")  # noqa: S106 - its name
+    for manifest in (*found, nvidia_device_plugin()):
         kubernetes_validate.validate(manifest, version, strict=True)
 
 
@@ -102,8 +113,8 @@ def test_trials_get_no_rights_and_no_privileges(make_spec: Callable[..., Experim
 
 
 def test_secrets_are_nowhere_but_in_the_secret(make_spec: Callable[..., Experiment]) -> None:
-    root, pod, secret, job = objects_of(make_spec(**FULL))
-    assert secret["stringData"]["TOKEN"] == "t"
+    _, pod, secret, _ = objects_of(make_spec(**FULL))
+    assert secret["stringData"] == {"key": "k", "TOKEN": "hidden"}
     (env,) = [e for e in pod["spec"]["containers"][0]["env"] if e["name"] == "TOKEN"]
     assert env == {
         "name": "TOKEN",

@@ -16,6 +16,7 @@ from sigopt_orchestrate.errors import ClusterError
 from sigopt_orchestrate.executors.kubernetes.cluster import ApiError, Cluster, open_cluster
 from sigopt_orchestrate.executors.kubernetes.contexts import Context, contexts, keep
 from sigopt_orchestrate.executors.kubernetes.installation import apply_address, installation
+from sigopt_orchestrate.executors.kubernetes.plugins import IMAGE, nvidia_device_plugin
 from sigopt_orchestrate.executors.kubernetes.preflight import Check, preflight
 from sigopt_orchestrate.spec import Experiment, Kubernetes, load_experiment
 
@@ -32,7 +33,9 @@ def cluster_command() -> None:
 @click.option("--context", help="Of the kubeconfig [default: its current one].")
 @click.option("--namespace", help="Where trials go [default: the context's].")
 @click.option("--kubeconfig", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-def connect(name: str, *, context: str | None, namespace: str | None, kubeconfig: Path | None) -> None:
+def connect(
+    name: str, *, context: str | None, namespace: str | None, kubeconfig: Path | None
+) -> None:
     """Give a context and a namespace the NAME that `backend: {kubernetes: {cluster: NAME}}` means.
 
     The cluster is tested first, and nothing is kept if it cannot be used.
@@ -65,7 +68,9 @@ def list_clusters(*, as_json: bool) -> None:
         print_json([{"name": name, **asdict(one)} for name, one in known.items()])
         return
     for name, one in known.items():
-        click.echo(f"{name}: context {one.context or 'current'}, namespace {one.namespace or 'its own'}")
+        click.echo(
+            f"{name}: context {one.context or 'current'}, namespace {one.namespace or 'its own'}"
+        )
 
 
 @cluster_command.command("test")
@@ -103,12 +108,27 @@ def install(
     apply(cluster, found)
 
 
+@cluster_command.command("install-plugins")
+@_name
+@click.option("--image", default=IMAGE, show_default=True, help="For a registry of your own.")
+@click.option("--print", "only_print", is_flag=True, help="Print the manifest; create nothing.")
+def install_plugins(name: str | None, *, image: str, only_print: bool) -> None:
+    """Install NVIDIA's device plug-in; needs rights in kube-system."""
+    found = nvidia_device_plugin(image)
+    if only_print:
+        click.echo(yaml.safe_dump(found, sort_keys=False), nl=False)
+        return
+    apply(_open(name, None), [found])
+
+
 @cluster_command.command("uninstall")
 @_name
 def uninstall(name: str | None) -> None:
     """Remove the server; its volume, with all experiments, stays."""
     cluster = _open(name, None)
-    for manifest in reversed(installation(cluster.namespace, "-", storage="1Gi", store_secret=None)):
+    for manifest in reversed(
+        installation(cluster.namespace, "-", storage="1Gi", store_secret=None)
+    ):
         if manifest["kind"] == "PersistentVolumeClaim":
             click.echo("persistentvolumeclaim/orchestrate stays: it holds the experiments")
             continue

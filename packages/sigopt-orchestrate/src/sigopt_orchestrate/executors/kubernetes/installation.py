@@ -1,4 +1,4 @@
-"""The objects of an orchestrate that lives in the cluster: a server, and rights in one namespace."""
+"""The objects of an orchestrate in the cluster: a server, and rights in one namespace."""
 
 from typing import Any
 
@@ -75,7 +75,10 @@ def installation(
 
 
 def _server(image: str, store_secret: str | None, user: int) -> Json:
-    env: list[Json] = [{"name": "ORCHESTRATE_HOME", "value": _HOME}, {"name": "HOME", "value": _HOME}]
+    env: list[Json] = [
+        {"name": "ORCHESTRATE_HOME", "value": _HOME},
+        {"name": "HOME", "value": _HOME},
+    ]
     if store_secret is not None:
         reference = {"secretKeyRef": {"name": store_secret, "key": "url"}}
         env.append({"name": "ORCHESTRATE_STORE", "valueFrom": reference})

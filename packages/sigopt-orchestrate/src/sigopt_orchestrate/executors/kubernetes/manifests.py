@@ -180,7 +180,7 @@ def pod_spec(names: Names, name: str, spec: Experiment, work: Work, rank: int | 
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": math.ceil(timeouts.grace_s) + 2,
         "securityContext": _pod_security(backend.user),
-        "containers": [_container(name, spec, work, rank)],
+        "containers": [_container(names, name, spec, work, rank)],
         "volumes": [*_own_volumes(names, name), *(_volume(v) for v in backend.volumes)],
         "tolerations": tolerations(spec),
     }
@@ -198,9 +198,9 @@ def pod_spec(names: Names, name: str, spec: Experiment, work: Work, rank: int | 
     return found
 
 
-def _container(name: str, spec: Experiment, work: Work, rank: int | None) -> Json:
+def _container(names: Names, name: str, spec: Experiment, work: Work, rank: int | None) -> Json:
     backend = _backend(spec)
-    output = _output(spec, work)
+    output = _output(names, spec, work)
     order = {
         "argv": work.argv,
         "trial_s": work.timeouts.trial_s,
@@ -253,13 +253,12 @@ def _container(name: str, spec: Experiment, work: Work, rank: int | None) -> Jso
     return found
 
 
-def _output(spec: Experiment, work: Work) -> str:
-    """Returns the folder for whatever the command writes; on a volume it is the trial's for good."""
+def _output(names: Names, spec: Experiment, work: Work) -> str:
+    """Returns the folder for what the command writes; on a volume it is the trial's for good."""
     backend = _backend(spec)
     for volume in backend.volumes:
         if volume.name == backend.output:
-            experiment = work.env["ORCHESTRATE_EXPERIMENT"]
-            return f"{volume.mount.rstrip('/')}/{experiment}/{work.env['ORCHESTRATE_TRIAL']}"
+            return f"{volume.mount.rstrip('/')}/{names.root}/{work.env['ORCHESTRATE_TRIAL']}"
     return places.OUTPUT
 
 

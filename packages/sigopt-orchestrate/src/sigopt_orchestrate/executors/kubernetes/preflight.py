@@ -17,7 +17,18 @@ from sigopt_orchestrate.spec import Experiment
 
 Json = dict[str, Any]
 
-_UNITS = {"m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+_UNITS = {
+    "m": 1e-3,
+    "": 1.0,
+    "k": 1e3,
+    "M": 1e6,
+    "G": 1e9,
+    "T": 1e12,
+    "Ki": 2**10,
+    "Mi": 2**20,
+    "Gi": 2**30,
+    "Ti": 2**40,
+}
 _QUANTITY = re.compile(r"([0-9.]+)([a-zA-Z]*)")
 _DIGEST = "@sha256:"
 
@@ -46,7 +57,9 @@ def preflight(cluster: Cluster, spec: Experiment | None) -> Iterator[Check]:
         return
     yield Check("cluster", "ok", f"{where}, Kubernetes {version[0]}.{version[1]}")
     if not _exists(cluster, f"/api/v1/namespaces/{cluster.namespace}"):
-        yield Check("namespace", "bad", f"there is no namespace {cluster.namespace!r} in {cluster.name}")
+        yield Check(
+            "namespace", "bad", f"there is no namespace {cluster.namespace!r} in {cluster.name}"
+        )
         return
     rights = (*RIGHTS, *(JOB_RIGHTS if version >= JOBS_FROM else ()))
     missing = _missing_rights(cluster, rights)
@@ -62,11 +75,18 @@ def preflight(cluster: Cluster, spec: Experiment | None) -> Iterator[Check]:
     yield from _rehearsal(cluster, spec)
 
 
-def _missing_rights(cluster: Cluster, rights: tuple[tuple[str, str, tuple[str, ...]], ...]) -> list[str]:
+def _missing_rights(
+    cluster: Cluster, rights: tuple[tuple[str, str, tuple[str, ...]], ...]
+) -> list[str]:
     def allowed(right: tuple[str, str, str]) -> bool:
         group, resource, verb = right
         plain, _, sub = resource.partition("/")
-        attributes = {"namespace": cluster.namespace, "group": group, "resource": plain, "verb": verb}
+        attributes = {
+            "namespace": cluster.namespace,
+            "group": group,
+            "resource": plain,
+            "verb": verb,
+        }
         review = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",
@@ -78,7 +98,11 @@ def _missing_rights(cluster: Cluster, rights: tuple[tuple[str, str, tuple[str, .
     wanted = [(group, resource, verb) for group, resource, verbs in rights for verb in verbs]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(allowed, wanted))
-    return [f"{verb} {resource}" for (_, resource, verb), ok in zip(wanted, answers, strict=True) if not ok]
+    return [
+        f"{verb} {resource}"
+        for (_, resource, verb), ok in zip(wanted, answers, strict=True)
+        if not ok
+    ]
 
 
 def _parts(cluster: Cluster, spec: Experiment) -> Iterator[Check]:
@@ -92,12 +116,16 @@ def _parts(cluster: Cluster, spec: Experiment) -> Iterator[Check]:
         named += [("volumes", "secrets", volume.secret)] if volume.secret else []
     for key, kind, name in named:
         if not _exists(cluster, cluster.path(kind, name)):
-            said = f"backend.kubernetes.{key}: there is no {kind[:-1]} {name!r} in {cluster.namespace}"
+            said = (
+                f"backend.kubernetes.{key}: there is no {kind[:-1]} {name!r} in {cluster.namespace}"
+            )
             yield Check(key, "bad", said)
     if backend.queue is not None and not cluster.has_group("kueue.x-k8s.io"):
         yield Check("queue", "bad", f"backend.kubernetes.queue: {cluster.name} has no Kueue")
     if spec.image is not None and _DIGEST not in spec.image:
-        said = f"{spec.image} is a tag, which may come to mean another image; a digest stays the same"
+        said = (
+            f"{spec.image} is a tag, which may come to mean another image; a digest stays the same"
+        )
         yield Check("image", "note", said)
 
 
@@ -116,7 +144,9 @@ def _quotas(cluster: Cluster, spec: Experiment) -> Iterator[Check]:
             hard, one = _amount(limit), asked[key]
             name = f"quota {quota['metadata']['name']!r} allows {key} {limit}"
             if one == 0 and key != "pods":
-                yield Check("quotas", "bad", f"{name}, and so every trial must say its {_key_of(key)}")
+                yield Check(
+                    "quotas", "bad", f"{name}, and so every trial must say its {_key_of(key)}"
+                )
             elif one > hard:
                 yield Check("quotas", "bad", f"{name}, and one trial asks for {one:g}")
             elif one * spec.parallel > hard:
@@ -151,7 +181,9 @@ def _nodes(cluster: Cluster, spec: Experiment) -> Iterator[Check]:
     try:
         nodes = cluster.call("GET", "/api/v1/nodes", query={"limit": 500})["items"]
     except ApiError:
-        yield Check("nodes", "note", "cannot be looked at with these permissions; trials do not need it")
+        yield Check(
+            "nodes", "note", "cannot be looked at with these permissions; trials do not need it"
+        )
         return
     wanted = spec.resources
     offered = [node["status"].get("allocatable", {}) for node in nodes]
@@ -163,22 +195,41 @@ def _nodes(cluster: Cluster, spec: Experiment) -> Iterator[Check]:
         yield Check("plug-ins", "bad", said)
     one = {"cpu": wanted.cpu or 0, "memory": wanted.memory or 0}
     if not any(all(_amount(node.get(k, "0")) >= v for k, v in one.items()) for node in offered):
-        yield Check("nodes", "note", "no present node is large enough for a trial; an autoscaler must add one")
+        yield Check(
+            "nodes",
+            "note",
+            "no present node is large enough for a trial; an autoscaler must add one",
+        )
 
 
 def _rehearsal(cluster: Cluster, spec: Experiment) -> Iterator[Check]:
-    """Has the server check the very objects, with its quotas and admission rules, without making them."""
+    """Has the server check the objects by its quotas and admission rules, and make none."""
     names = Names(f"orc-check-{spec.name.encode().hex()[:8] or '0'}")
-    work = Work(["true"], {"ORCHESTRATE_EXPERIMENT": "0", "ORCHESTRATE_TRIAL": "0"}, Path("/"), spec.timeouts, spec.memory(0), spec.secrets)
+    work = Work(
+        ["true"],
+        {"ORCHESTRATE_EXPERIMENT": "0", "ORCHESTRATE_TRIAL": "0"},
+        Path("/"),
+        spec.timeouts,
+        spec.memory(0),
+        spec.secrets,
+    )
     objects = AttemptObjects(names, f"{names.root}-0-0", "rehearsal", spec, work)
     root = manifests.root(names, spec)
     owner = manifests.owner({**root, "metadata": {**root["metadata"], "uid": "rehearsal"}})
-    rehearsed = [("configmaps", root), ("secrets", objects.secret(owner, {"key": ""})), ("pods", objects.pod(0, owner))]
+    rehearsed = [
+        ("configmaps", root),
+        ("secrets", objects.secret(owner, {"key": ""})),
+        ("pods", objects.pod(0, owner)),
+    ]
     for kind, manifest in rehearsed:
         try:
             cluster.call("POST", cluster.path(kind), manifest, {"dryRun": "All"})
         except ApiError as error:
-            yield Check("rehearsal", "bad", f"the cluster would refuse a trial's {kind[:-1]}: {error.message}")
+            yield Check(
+                "rehearsal",
+                "bad",
+                f"the cluster would refuse a trial's {kind[:-1]}: {error.message}",
+            )
             return
     yield Check("rehearsal", "ok", "the cluster would take a trial's objects")
 

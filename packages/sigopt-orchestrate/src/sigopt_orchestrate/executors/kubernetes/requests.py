@@ -1,4 +1,4 @@
-"""Requests to the cluster that are made beside the run loop, again and again while they may pass."""
+"""Requests to the cluster, made beside the run loop and again while their refusal may pass."""
 
 import heapq
 import itertools
@@ -85,7 +85,7 @@ class Requests:
                     self._put(
                         time.monotonic() + pause_s, request, refused, min(_RETRY_S[1], 2 * pause_s)
                     )
-            except Exception:
+            except Exception:  # noqa: BLE001 - a thread that is lost would be missed by all
                 _log.exception("a request to the cluster failed")
             finally:
                 with self._ready:

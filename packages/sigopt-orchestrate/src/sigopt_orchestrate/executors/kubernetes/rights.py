@@ -24,7 +24,11 @@ WISHED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 def role_rules() -> list[dict[str, Any]]:
     """Returns the rules of a Role that is enough; finalizers matter where owners are protected."""
     owners = [
-        {"apiGroups": [""], "resources": ["configmaps/finalizers", "pods/finalizers"], "verbs": ["update"]},
+        {
+            "apiGroups": [""],
+            "resources": ["configmaps/finalizers", "pods/finalizers"],
+            "verbs": ["update"],
+        },
         {"apiGroups": ["batch"], "resources": ["jobs/finalizers"], "verbs": ["update"]},
     ]
     listed = [

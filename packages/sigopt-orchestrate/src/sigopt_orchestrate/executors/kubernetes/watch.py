@@ -82,8 +82,8 @@ class PodWatch:
             try:
                 if not version or time.monotonic() - listed_at > _RESYNC_S:
                     version, listed_at = self._list(), time.monotonic()
-                for version in self._follow(version):  # noqa: B007 - the last is gone on from
-                    pause = _RETRY_S[0]
+                for latest in self._follow(version):
+                    version, pause = latest, _RETRY_S[0]
                     if self._closed.is_set():
                         return
                 self.trouble = None
@@ -96,7 +96,7 @@ class PodWatch:
                 self.trouble = error.message
                 self._closed.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
                 pause = min(_RETRY_S[1], 2 * pause)
-            except Exception:
+            except Exception:  # noqa: BLE001 - without the watch, nothing is ever seen
                 _log.exception("watching pods; listing them anew")
                 version = ""
                 self._closed.wait(_RETRY_S[1])

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from typing import Any, Callable
+from typing import Any, Callable  # noqa: UP035 - the image may have Python 3.8
 
 from sigopt_orchestrate.executors.kubernetes.pod.command import signal_group
 from sigopt_orchestrate.executors.kubernetes.pod.messages import Line, answer

@@ -1,4 +1,4 @@
-"""Runs the trial's command as the container's first process: ends it in time, and all it started."""
+"""Runs the trial's command from the container's first process, and ends it in time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import select
 import signal
 import subprocess
 import time
-from typing import Any, Callable
+from typing import Any, Callable  # noqa: UP035 - the image may have Python 3.8
 
 from sigopt_orchestrate.executors.kubernetes.pod.report import Metrics
 
@@ -98,9 +98,8 @@ def end_leftovers(group: int) -> None:
 def _oom_kills() -> int:
     """Returns how many processes of this container the kernel has killed for want of memory."""
     for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
-        with contextlib.suppress(OSError):
-            with open(path, encoding="ascii") as file:  # noqa: PTH123
-                for line in file:
-                    if line.startswith("oom_kill "):
-                        return int(line.split()[1])
+        with contextlib.suppress(OSError), open(path, encoding="ascii") as file:  # noqa: PTH123
+            for line in file:
+                if line.startswith("oom_kill "):
+                    return int(line.split()[1])
     return 0
