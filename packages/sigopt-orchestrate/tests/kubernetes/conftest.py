@@ -21,6 +21,7 @@ from sigopt_orchestrate.spec import Experiment, Timeouts
 from sigopt_orchestrate.store import ExperimentFolder, ExperimentRecord, Store
 
 VARIABLE = "ORCHESTRATE_KUBE"
+PATIENCE_S = 180.0  # a pod starts in two seconds, and in a minute where ten others want the cores
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +78,7 @@ class Bench:
         self,
         attempt: Attempt,
         kind: type[Presence] | tuple[type[Presence], ...],
-        seconds: float = 60,
+        seconds: float = PATIENCE_S,
         executor: KubernetesExecutor | None = None,
     ) -> Presence:
         """Looks each time the watch says that something has happened, until `kind` is found."""
@@ -91,7 +92,7 @@ class Bench:
             seconds,
         )
 
-    def wait(self, look: Callable[[], Any], what: str, seconds: float = 60) -> Any:
+    def wait(self, look: Callable[[], Any], what: str, seconds: float = PATIENCE_S) -> Any:
         """Returns what `look` finds."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

@@ -7,7 +7,7 @@ import pytest
 
 from sigopt_orchestrate.executors import Absent, Ended, Exit, Lost, Running, Starting
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 FOREVER = ("sh", "-c", "echo up; exec sleep 600")
 
 
@@ -95,7 +95,7 @@ def test_the_cluster_is_swept_of_what_nobody_wants(bench) -> None:
     assert bench.executor.find(kept) == Running()
     bench.executor.retain([])
     bench.executor.close()
-    bench.wait(lambda: not bench.objects(), "empty namespace", 30)
+    bench.wait(lambda: not bench.objects(), "empty namespace")
 
 
 def test_a_name_that_somebody_else_has_is_said(bench) -> None:
@@ -122,7 +122,7 @@ def test_deleting_the_root_leaves_nothing(bench) -> None:
     assert len(bench.objects()) == 3
     root = bench.executor._names.root
     bench.kube.kubectl("delete", "configmap", root, "-n", bench.cluster.namespace)
-    bench.wait(lambda: not bench.objects(), "empty namespace", 30)
+    bench.wait(lambda: not bench.objects(), "empty namespace")
 
 
 def test_an_outage_of_the_api_server_loses_nothing(bench) -> None:

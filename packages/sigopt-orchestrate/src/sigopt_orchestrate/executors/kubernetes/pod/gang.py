@@ -26,6 +26,12 @@ _JOIN_S = 60.0
 _SETTLE_S = 1.0
 _MASTER_PORT = "29500"
 _SIOCGIFADDR = 0x8915
+# Reading another process's memory needs a capability that a restricted container has not.
+_NO_CROSS_MEMORY = {
+    "MPIR_CVAR_CH4_CMA_ENABLE": "0",
+    "UCX_TLS": "^cma",
+    "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
+}
 
 
 class Session:
@@ -145,7 +151,8 @@ def follow(order: dict[str, Any], alarm: Alarm, metrics: Metrics) -> dict[str, A
         record = run(
             order, environment(order, request["hosts"], request["rank"]), alarm, metrics, watch
         )
-        session.say(code=127 if record["code"] is None else record["code"])
+        if record["ended_by"] != "stop":  # whoever is made to end is lost, and has not failed
+            session.say(code=127 if record["code"] is None else record["code"])
     while not watch() and not alarm.terminated:
         alarm.wait(0.25)
     if session.said_bye:
@@ -193,6 +200,7 @@ def environment(order: dict[str, Any], hosts: list[str], rank: int) -> dict[str,
         "PRTE_MCA_plm_ssh_agent": launcher,
         "PRTE_MCA_plm_ssh_no_tree_spawn": "1",
         "PRTE_MCA_prte_default_hostfile": openmpi,
+        **{k: v for k, v in _NO_CROSS_MEMORY.items() if k not in os.environ},
     }
 
 
