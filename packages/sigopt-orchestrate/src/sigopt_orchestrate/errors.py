@@ -50,6 +50,10 @@ class SuggestionError(OrchestrateError):
     """The optimiser could not produce a suggestion."""
 
 
+class ClusterError(OrchestrateError):
+    """A Kubernetes cluster that cannot be used as asked."""
+
+
 class MissingDependencyError(OrchestrateError):
     """Something that needs a package which is not installed."""
 

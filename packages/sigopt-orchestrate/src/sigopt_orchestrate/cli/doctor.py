@@ -22,6 +22,7 @@ from sigopt_orchestrate.cli.tables import open_console
 from sigopt_orchestrate.cli.views import print_json
 from sigopt_orchestrate.errors import OrchestrateError
 from sigopt_orchestrate.lifecycle import ExperimentState
+from sigopt_orchestrate.spec import Experiment, load_experiment
 from sigopt_orchestrate.store import Store, has_leader
 
 _EXTRAS = {
@@ -46,11 +47,12 @@ class Finding:
 
 
 @click.command("doctor")
+@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @home_option
 @store_option
 @json_option
-def doctor_command(*, home: Path, url: str | None, as_json: bool) -> None:
-    """Check this machine, the store and the optimiser.
+def doctor_command(*, file: Path | None, home: Path, url: str | None, as_json: bool) -> None:
+    """Check this machine, the store and the optimiser, and the cluster that FILE's trials run in.
 
     Exits 1 if something is bad: no experiment would run here.
     """
@@ -58,6 +60,8 @@ def doctor_command(*, home: Path, url: str | None, as_json: bool) -> None:
     for check in (_versions, _disk, _supervision, _optimiser, _extras):
         findings += check(home)
     findings += _store(home, url)
+    if file is not None:
+        findings += _cluster(load_experiment(file))
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -71,6 +75,19 @@ def doctor_command(*, home: Path, url: str | None, as_json: bool) -> None:
         open_console().print(table)
     if any(finding.verdict == "bad" for finding in findings):
         sys.exit(1)
+
+
+def _cluster(spec: Experiment) -> Iterator[Finding]:
+    if spec.backend is None:
+        return
+    from sigopt_orchestrate.executors.kubernetes.cluster import open_cluster  # noqa: PLC0415
+    from sigopt_orchestrate.executors.kubernetes.preflight import preflight  # noqa: PLC0415
+
+    try:
+        for found in preflight(open_cluster(spec.backend.kubernetes), spec):
+            yield Finding(found.check, found.verdict, found.said)
+    except OrchestrateError as error:
+        yield Finding("cluster", "bad", str(error))
 
 
 def _versions(_home: Path) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from sigopt_orchestrate.cli.progress import progress
 from sigopt_orchestrate.cli.tables import open_console, print_best
 from sigopt_orchestrate.cli.views import print_json, summary_view
 from sigopt_orchestrate.dashboard import best_trials
-from sigopt_orchestrate.errors import SpecError
+from sigopt_orchestrate.errors import ClusterError, SpecError
 from sigopt_orchestrate.lifecycle import ExperimentState
 from sigopt_orchestrate.reconcile import local_loop
 from sigopt_orchestrate.spec import Experiment, placeholders
@@ -58,6 +58,9 @@ def check_runnable(spec: Experiment, directory: Path, where: str) -> None:
     if spec.command is None:
         raise SpecError(f"{where}: command: is required")
     check_secrets(spec, where)
+    if spec.backend is not None:
+        check_cluster(spec, where)
+        return
     if isinstance(spec.command, str) or any(placeholders(spec.command[0])):
         return
     program = spec.command[0]
@@ -65,6 +68,17 @@ def check_runnable(spec: Experiment, directory: Path, where: str) -> None:
     target = str(directory / program) if "/" in program else program
     if shutil.which(target, path=path) is None:
         raise SpecError(f"{where}: command: {program!r} is not a program that can be executed")
+
+
+def check_cluster(spec: Experiment, where: str) -> None:
+    """Asks the cluster whether it would take the experiment's trials."""
+    assert spec.backend is not None  # noqa: S101
+    from sigopt_orchestrate.executors.kubernetes.cluster import open_cluster  # noqa: PLC0415
+    from sigopt_orchestrate.executors.kubernetes.preflight import preflight  # noqa: PLC0415
+
+    for found in preflight(open_cluster(spec.backend.kubernetes), spec):
+        if found.verdict == "bad":
+            raise ClusterError(f"{where}: {found.said}")
 
 
 def check_secrets(spec: Experiment, where: str) -> None:

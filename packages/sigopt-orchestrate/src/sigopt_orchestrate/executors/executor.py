@@ -1,6 +1,6 @@
 """The seam between the run loop and whatever runs trials."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -58,6 +58,9 @@ class Executor(Protocol):
 
     def kill(self, attempt: Attempt) -> None:
         """Ends what does not answer `end`, with all it started; it is found lost later."""
+
+    def retain(self, tokens: Collection[str]) -> None:
+        """Gives back what is left of all attempts but these; called after every look around."""
 
     def close(self) -> None:
         """Gives back what was needed to start attempts; those that run live on."""

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+from collections.abc import Collection
 
 import psutil
 
@@ -81,6 +82,9 @@ class LocalExecutor:
         On Linux the kernel then kills the command, too; `find` kills whatever is left.
         """
         self._signal(attempt, signal.SIGKILL)
+
+    def retain(self, tokens: Collection[str]) -> None:
+        """Does nothing: supervisors clear up behind their own attempts."""
 
     def close(self) -> None:
         """Ends the process that forks supervisors; they live on."""

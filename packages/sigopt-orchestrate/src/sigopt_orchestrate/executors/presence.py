@@ -22,7 +22,9 @@ class Exit:
 
 @dataclass(frozen=True)
 class Starting:
-    """It has been submitted and may start any moment."""
+    """It has been submitted and may start any moment; `reason` says what it waits for, if known."""
+
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,16 @@ class Ended:
 
 @dataclass(frozen=True)
 class Absent:
-    """It never started, and from now on never will."""
+    """It never started, and from now on never will; `reason` says why, if known."""
+
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
 class Lost:
-    """It started and is gone without a record; nothing of it runs any more."""
+    """It started and is gone without a record, for this reason; nothing of it runs any more."""
+
+    reason: str = "its process was lost"
 
 
 Presence = Starting | Running | Ended | Absent | Lost

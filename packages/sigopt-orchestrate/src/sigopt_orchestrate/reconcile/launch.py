@@ -1,13 +1,31 @@
-"""Puts together what it takes to run an experiment on this machine."""
+"""Puts together what it takes to run an experiment, here or in a cluster."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from sigopt_orchestrate.errors import SpecError
-from sigopt_orchestrate.executors import LocalExecutor
+from sigopt_orchestrate.executors import Executor, LocalExecutor
 from sigopt_orchestrate.optimizer import SuggestionService
 from sigopt_orchestrate.reconcile.loop import RunLoop, Watch
-from sigopt_orchestrate.store import ExperimentRecord, Store, lead
+from sigopt_orchestrate.store import ExperimentFolder, ExperimentRecord, Store, lead
+
+
+def executor_of(experiment: ExperimentRecord, folder: ExperimentFolder) -> Executor:
+    """Returns what runs the experiment's attempts: this machine or the cluster that it names.
+
+    Raises:
+        ClusterError: If there is no such cluster.
+        MissingDependencyError: If the package that reaches clusters is not installed.
+    """
+    if experiment.spec.backend is None:
+        return LocalExecutor(folder)
+    from sigopt_orchestrate.executors.kubernetes.cluster import open_cluster  # noqa: PLC0415
+    from sigopt_orchestrate.executors.kubernetes.executor import (  # noqa: PLC0415 - a few ms
+        KubernetesExecutor,
+    )
+
+    cluster = open_cluster(experiment.spec.backend.kubernetes)
+    return KubernetesExecutor(experiment, folder, cluster)
 
 
 @contextmanager
@@ -33,4 +51,4 @@ def local_loop(store: Store, experiment: ExperimentRecord, watch: Watch) -> Iter
         lead(store, experiment.id) as ledger,
         closing(SuggestionService(experiment.spec, folder.optimizer_log)) as suggestions,
     ):
-        yield RunLoop(ledger, folder, LocalExecutor(folder), suggestions, watch)
+        yield RunLoop(ledger, folder, executor_of(experiment, folder), suggestions, watch)

@@ -169,6 +169,8 @@ class RunLoop:
             self._make_end(self._ledger.roster.trials[trial_id])
         for trial in leased:
             self._submit(trial)
+        in_flight = self._ledger.roster.in_flight.values()
+        self._executor.retain({trial.token for trial in in_flight if trial.token is not None})
         if not self._stopping and not self._ledger.paused:
             self._supply.ask(self._ledger.roster, self._free_slots())
         return moved and not leased
@@ -203,10 +205,12 @@ class RunLoop:
             case Collect():
                 self._patience.forget(token)
                 self._judge(settle(self._ledger, spec, trial, ended[trial_id]), ended[trial_id])
-            case Recover(charged):
+            case Recover(charged, reason):
                 late = self._patience.is_overdue(token)
                 self._patience.forget(token)
-                reason = "it did not start in time" if late else "its process was lost"
+                if late:
+                    reason = ": ".join(filter(None, ("it did not start in time", reason)))
+                reason = reason or "its process was lost"
                 lost = lose(self._ledger, spec, trial, reason, charged=charged or late)
                 self._patience.pause(lost)
             case End():

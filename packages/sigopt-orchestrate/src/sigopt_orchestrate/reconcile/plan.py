@@ -33,6 +33,7 @@ class Recover:
     """The attempt is no more: the trial runs again, charged as a loss if it had started."""
 
     charged: bool
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,10 @@ def next_step(state: TrialState, presence: Presence, *, ending: bool) -> Step | 
         ending: Whether the attempt is to end, because all are or because it is overdue.
     """
     match presence:
-        case Absent():
-            return Recover(charged=False)
-        case Lost():
-            return Recover(charged=True)
+        case Absent(reason):
+            return Recover(charged=False, reason=reason)
+        case Lost(reason):
+            return Recover(charged=True, reason=reason)
         case Ended(end):
             return Collect(end)
         case _ if ending:

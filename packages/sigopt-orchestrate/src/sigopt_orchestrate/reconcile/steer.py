@@ -7,8 +7,9 @@ takes to end what runs. The command line and the server's page both act through 
 from collections.abc import Collection
 
 from sigopt_orchestrate.errors import LeadershipError, StoreError
-from sigopt_orchestrate.executors import LocalExecutor, wake
+from sigopt_orchestrate.executors import wake
 from sigopt_orchestrate.lifecycle import ExperimentState, TrialState
+from sigopt_orchestrate.reconcile.launch import executor_of
 from sigopt_orchestrate.reconcile.loop import RunLoop
 from sigopt_orchestrate.store import ExperimentRecord, Store, TrialRecord, lead
 
@@ -18,7 +19,7 @@ def stop(store: Store, experiment: ExperimentRecord) -> None:
     folder = store.home.experiment(experiment.id)
     try:
         with lead(store, experiment.id) as ledger:
-            loop = RunLoop(ledger, folder, LocalExecutor(folder), None, lambda *_: None)
+            loop = RunLoop(ledger, folder, executor_of(experiment, folder), None, lambda *_: None)
             loop.request_stop()
             loop.run()
     except LeadershipError:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
+from sigopt_orchestrate.spec.backend import Backend, Image, Nodes, parse_cpu
 from sigopt_orchestrate.spec.command import Command, placeholders
 from sigopt_orchestrate.spec.consistency import TASK, check_search, refuse_repeated
 from sigopt_orchestrate.spec.duration import Duration
@@ -61,14 +62,32 @@ class Retries(Section):
 
 
 class Resources(Section):
-    """What one trial may use.
+    """What one trial may use; on Kubernetes, each of its nodes.
 
     Attributes:
         memory: The bytes of all its processes together; an attempt that uses more is ended and
             counts as out of memory. None for no limit.
+        cpu: The cores that a node keeps free for it. Like all below, for Kubernetes only.
+        cpu_limit: The cores that it can never use more of; None for no limit.
+        gpu: How many GPUs.
+        gpu_type: The resource that a GPU is to Kubernetes.
+        disk: The bytes of the node's disk that it may use.
+        spot: Whether it runs on nodes that may be taken away.
     """
 
     memory: Memory | None = None
+    cpu: Annotated[float, BeforeValidator(parse_cpu)] | None = None
+    cpu_limit: Annotated[float, BeforeValidator(parse_cpu)] | None = None
+    gpu: Annotated[Whole, Field(ge=0)] = 0
+    gpu_type: Annotated[str, StringConstraints(pattern=r"^[^/\s]+/[^/\s]+$")] = "nvidia.com/gpu"
+    disk: Memory | None = None
+    spot: Literal["never", "prefer", "require"] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.cpu is not None and self.cpu_limit is not None and self.cpu_limit < self.cpu:
+            raise refusal(f"must be at least cpu ({self.cpu:g})", "cpu_limit")
+        return self
 
 
 class Timeouts(Section):
@@ -104,6 +123,9 @@ class Experiment(Section):
         num_solutions: How many good solutions that differ are wanted.
         secrets: Environment variables that trials inherit from orchestrate. Their values are
             never stored, and are overwritten in the trials' logs.
+        image: The container image that trials run in, best by digest; for Kubernetes.
+        nodes: See `Nodes`; for Kubernetes.
+        backend: None for this machine.
     """
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
@@ -123,6 +145,9 @@ class Experiment(Section):
     retries: Retries = Retries()
     timeouts: Timeouts = Timeouts()
     resources: Resources = Resources()
+    image: Image | None = None
+    nodes: Nodes = Nodes()
+    backend: Backend | None = None
 
     @property
     def objectives(self) -> tuple[Metric, ...]:
@@ -193,6 +218,7 @@ class Experiment(Section):
                     "secrets",
                     index,
                 )
+        self._check_backend()
         known = [*self.known_names(), *((TASK,) if self.tasks else ())]
         for key, template in self._templates():
             try:
@@ -206,6 +232,17 @@ class Experiment(Section):
                     *key,
                 )
         return self
+
+    def _check_backend(self) -> None:
+        if self.backend is None:
+            for name, default in (("image", None), ("nodes", Nodes())):
+                if getattr(self, name) != default:
+                    raise refusal("needs `backend: kubernetes`", name)
+            for name in ("cpu", "cpu_limit", "gpu", "disk", "spot"):
+                if getattr(self.resources, name):
+                    raise refusal("needs `backend: kubernetes`", "resources", name)
+        elif self.command is not None and self.image is None:
+            raise refusal("needs an image for the trials: give `image: NAME@sha256:...`", "backend")
 
     def _templates(self) -> Iterator[tuple[tuple[str, ...], str]]:
         parts = (self.command,) if isinstance(self.command, str) else self.command or ()

@@ -63,9 +63,19 @@ class AttemptFolder:
     root: Path
 
     @property
-    def order(self) -> Path:
-        """What to execute, as JSON for the supervisor."""
-        return self.root / "order.json"
+    def trial(self) -> int:
+        """The trial's number."""
+        return int(self.root.parent.name)
+
+    @property
+    def number(self) -> int:
+        """The attempt's number."""
+        return int(self.root.name)
+
+    @property
+    def place(self) -> Path:
+        """Where in a cluster it is and what it waits for, as JSON."""
+        return self.root / "place.json"
 
     @property
     def claim(self) -> Path:

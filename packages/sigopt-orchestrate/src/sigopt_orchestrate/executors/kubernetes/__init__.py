@@ -1,0 +1,1 @@
+"""Trials as pods of a Kubernetes cluster; only `pod` travels into them."""

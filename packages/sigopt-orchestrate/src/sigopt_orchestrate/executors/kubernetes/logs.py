@@ -1,0 +1,166 @@
+"""Brings what pods write into the attempts' folders while they write it."""
+
+import json
+import re
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sigopt_orchestrate.executors.kubernetes.cluster import ApiError, Cluster
+from sigopt_orchestrate.executors.kubernetes.pod.report import MARK
+from sigopt_orchestrate.store import AttemptFolder
+
+_FOLLOWERS = 64
+_IDLE_S = 3600.0
+_RETRIES = 8
+_MARKED = re.compile(f"{MARK}orchestrate ([^{MARK}]*){MARK}\n?".encode())
+
+
+@dataclass
+class _Stream:
+    """What is known of one pod's log.
+
+    Attributes:
+        since: The time of the last line that was written.
+        done: Whether it has been read to its end.
+    """
+
+    pod: str
+    folder: AttemptFolder
+    rank: int
+    count: int
+    since: str = ""
+    done: threading.Event = field(default_factory=threading.Event)
+    started: bool = False
+
+
+class Logs:
+    """Follows pods' logs, at most a few dozen at a time; the others' are fetched when they end.
+
+    Args:
+        cluster: Where the pods are.
+        secrets: What must not stay in a log; overwritten with `*` before it gets there.
+    """
+
+    def __init__(self, cluster: Cluster, secrets: tuple[bytes, ...]) -> None:
+        self._cluster = cluster
+        self._secrets = [secret for secret in secrets if secret]
+        self._streams: dict[str, _Stream] = {}
+        self._lock = threading.Lock()
+        self._active = 0
+        self._closed = False
+
+    def follow(self, pod: str, folder: AttemptFolder, rank: int, count: int, *, over: bool) -> bool:
+        """Follows a pod's log if nobody does; returns whether it has been read to its end.
+
+        Args:
+            pod: Its name.
+            folder: Of its attempt.
+            rank: Its number in the attempt's gang.
+            count: How many there are in the gang.
+            over: Whether the pod has ended, so that its log is fetched even if many are followed.
+        """
+        with self._lock:
+            stream = self._streams.get(pod)
+            if stream is None:
+                stream = self._streams[pod] = _Stream(pod, folder, rank, count)
+            if not stream.started and (over or self._active < _FOLLOWERS):
+                stream.started = True
+                self._active += 1
+                threading.Thread(target=self._run, args=(stream,), daemon=True).start()
+        return stream.done.is_set()
+
+    def forget(self, pods: list[str]) -> None:
+        """Forgets pods that are no more."""
+        with self._lock:
+            for pod in pods:
+                self._streams.pop(pod, None)
+
+    def close(self) -> None:
+        """Follows nothing any more."""
+        self._closed = True
+
+    def _run(self, stream: _Stream) -> None:
+        try:
+            _resume(stream)
+            for attempt in range(_RETRIES):
+                try:
+                    self._read(stream)
+                    break
+                except ApiError as error:
+                    # Gone, or on a node that has never heard of it: there is nothing to be had.
+                    if self._closed or error.status in {400, 403, 404}:
+                        break
+                    time.sleep(min(5.0, 0.25 * 2**attempt))
+        finally:
+            stream.done.set()
+            with self._lock:
+                self._active -= 1
+
+    def _read(self, stream: _Stream) -> None:
+        query = {"follow": "true", "timestamps": "true", "container": "trial"}
+        if stream.since:
+            query["sinceTime"] = stream.since
+        known = stream.since
+        path = self._cluster.path("pods", stream.pod) + "/log"
+        with self._cluster.stream(path, query, _IDLE_S) as chunks:
+            rest = b""
+            for chunk in chunks:
+                if self._closed:
+                    return
+                whole, newline, rest = (rest + chunk).rpartition(b"\n")
+                if newline:
+                    self._write(stream, whole.split(b"\n"), known)
+            if rest:
+                self._write(stream, [rest], known, final=True)
+
+    def _write(
+        self, stream: _Stream, lines: list[bytes], known: str, *, final: bool = False
+    ) -> None:
+        """Appends lines to the attempt's log and metrics, and remembers how far that was.
+
+        Args:
+            stream: The pod's.
+            lines: Each with its time, which has nanoseconds.
+            known: The time up to which lines were written before the connection was made.
+            final: Whether the last line did not end.
+        """
+        said, metrics = b"", b""
+        last = stream.since
+        for line in lines:
+            stamp, _, text = line.partition(b" ")
+            at = stamp.decode(errors="replace")
+            if at <= known:
+                continue
+            last = at
+            text += b"" if final else b"\n"
+            for marked in _MARKED.findall(text):
+                metrics += marked + b"\n"
+            rest = _MARKED.sub(b"", text)
+            if rest and stream.count > 1:
+                rest = f"[{stream.rank}] ".encode() + rest
+            said += rest
+        for secret in self._secrets:
+            said = said.replace(secret, b"*" * len(secret))
+        stream.folder.root.mkdir(parents=True, exist_ok=True)
+        with stream.folder.log.open("ab") as log:
+            log.write(said)
+        if metrics and stream.rank == 0:
+            with stream.folder.metrics.open("ab") as file:
+                file.write(metrics)
+        stream.since = last
+        _place(stream).write_text(json.dumps({"since": last}))
+
+
+def _resume(stream: _Stream) -> None:
+    """Takes up where another leader left off."""
+    try:
+        place = json.loads(_place(stream).read_text())
+    except (OSError, ValueError):
+        return
+    stream.since = place["since"]
+
+
+def _place(stream: _Stream) -> Path:
+    return stream.folder.root / f"log.{stream.rank}.place"

@@ -1,0 +1,20 @@
+"""Where things lie in a trial's container, and what its variables are called."""
+
+ROOT = "/orchestrate"
+CODE = ROOT + "/code"
+KEY = ROOT + "/key/key"
+POD = ROOT + "/pod"
+ANNOTATIONS = POD + "/annotations"
+RUN = ROOT + "/run"
+METRICS = RUN + "/metrics.jsonl"
+STOP = RUN + "/stop"
+OUTPUT = RUN + "/output"
+TERMINATION = "/dev/termination-log"
+
+ORDER = "ORCHESTRATE_ORDER"
+RANK = "ORCHESTRATE_RANK"
+HOSTS_ANNOTATION = "orchestrate/hosts"
+STOP_ANNOTATION = "orchestrate/stop"
+
+PORT = 28471
+"""Where the nodes of a gang listen to each other."""

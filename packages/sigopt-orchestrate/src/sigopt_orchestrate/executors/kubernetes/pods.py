@@ -1,0 +1,106 @@
+"""What matters of a pod, out of the few thousand bytes that the cluster says about it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+ATTEMPT = "orchestrate/attempt"
+EXPERIMENT = "orchestrate/experiment"
+RANK = "orchestrate/rank"
+_JOB_RANK = "batch.kubernetes.io/job-completion-index"
+
+
+@dataclass(frozen=True)
+class Terminated:
+    """How the container ended.
+
+    Attributes:
+        code: Its exit status.
+        reason: Kubernetes' word, for example `OOMKilled`.
+        message: Its last word, or why it never began.
+    """
+
+    code: int
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Pod:
+    """One pod of an attempt.
+
+    Attributes:
+        attempt: The attempt's token.
+        rank: Its number in the attempt's gang, from 0.
+        reason: Why the pod as a whole ended, for example `Evicted`; so is `message`.
+        deleting: Whether somebody has asked for its deletion.
+        unscheduled: Why there is no node for it; None once there is.
+        waiting: Why its container does not start, as `(reason, message)`.
+        running: Whether its container runs.
+        ready: Whether its node vouches for it. None of our containers has a probe, so that a
+            running one which is not ready is on a node that does not answer.
+        disruption: Why the cluster takes it away, where the server says so (Kubernetes 1.26).
+    """
+
+    name: str
+    attempt: str
+    rank: int
+    phase: str
+    reason: str
+    message: str
+    node: str | None
+    ip: str | None
+    deleting: bool
+    unscheduled: str | None
+    waiting: tuple[str, str] | None
+    running: bool
+    ready: bool
+    terminated: Terminated | None
+    disruption: str | None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing of it runs any more."""
+        return self.phase in {"Succeeded", "Failed"} or self.terminated is not None
+
+    @property
+    def node_silent(self) -> bool:
+        """Whether its node no longer answers."""
+        return self.running and not self.ready
+
+
+def read_pod(told: dict[str, Any]) -> Pod:
+    """Returns the pod that the cluster tells of."""
+    metadata, status = told["metadata"], told.get("status", {})
+    labels = metadata.get("labels", {})
+    conditions = {c["type"]: c for c in status.get("conditions", [])}
+    scheduled, ready = conditions.get("PodScheduled", {}), conditions.get("Ready", {})
+    disruption = conditions.get("DisruptionTarget", {})
+    container: dict[str, Any] = next(iter(status.get("containerStatuses", [])), {})
+    state = container.get("state", {})
+    ended = state.get("terminated")
+    waiting = state.get("waiting")
+    return Pod(
+        name=metadata["name"],
+        attempt=labels.get(ATTEMPT, ""),
+        rank=int(labels.get(RANK) or labels.get(_JOB_RANK) or 0),
+        phase=status.get("phase", "Pending"),
+        reason=status.get("reason", ""),
+        message=status.get("message", ""),
+        node=told.get("spec", {}).get("nodeName"),
+        ip=status.get("podIP"),
+        deleting="deletionTimestamp" in metadata,
+        unscheduled=_message(scheduled) if scheduled.get("status") == "False" else None,
+        waiting=(waiting.get("reason", ""), waiting.get("message", "")) if waiting else None,
+        running="running" in state,
+        ready=ready.get("status") == "True",
+        terminated=_terminated(ended) if ended else None,
+        disruption=_message(disruption) if disruption.get("status") == "True" else None,
+    )
+
+
+def _message(condition: dict[str, Any]) -> str:
+    return str(condition.get("message") or condition.get("reason") or "no reason given")
+
+
+def _terminated(ended: dict[str, Any]) -> Terminated:
+    return Terminated(ended.get("exitCode", -1), ended.get("reason", ""), ended.get("message", ""))

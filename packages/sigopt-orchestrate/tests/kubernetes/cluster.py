@@ -1,0 +1,109 @@
+"""A real cluster for the tests: `kube` starts it, and an image is packed for its pods."""
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rootfs import make_rootfs
+
+IMAGE = "localhost/trial:1"
+_AUDIT = """\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules: [{level: Metadata, userGroups: ["system:masters", "system:serviceaccounts"]}]
+"""
+
+
+@dataclass(frozen=True)
+class Kube:
+    """A cluster under `folder`, started by the program `kube`."""
+
+    kube: Path
+    folder: Path
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's."""
+        return self.folder / "kubeconfig"
+
+    @property
+    def binaries(self) -> str:
+        """The folder that holds kubectl."""
+        line = [str(self.kube), "bin"]
+        return subprocess.run(line, capture_output=True, text=True, check=True).stdout.strip()
+
+    def do(self, command: str, *arguments: str) -> None:
+        """Calls `kube COMMAND FOLDER ARGUMENTS`."""
+        line = [str(self.kube), command, str(self.folder), *arguments]
+        # Its processes keep what they inherit: no pipe that a reader would wait for.
+        with (self.folder.parent / "kube.log").open("ab") as log:
+            subprocess.run(line, check=True, stdout=log, stderr=log, timeout=300)
+
+    def kubectl(self, *arguments: str, given: str | None = None) -> str:
+        """Returns what kubectl says."""
+        binaries = subprocess.run(
+            [str(self.kube), "bin"], capture_output=True, text=True, check=True
+        )
+        line = [
+            f"{binaries.stdout.strip()}/kubectl",
+            "--kubeconfig",
+            str(self.kubeconfig),
+            *arguments,
+        ]
+        done = subprocess.run(
+            line, input=given, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def get(self, *arguments: str) -> list[dict[str, Any]]:
+        """Returns the objects that `kubectl get ARGUMENTS` finds."""
+        found = json.loads(self.kubectl("get", *arguments, "-o", "json"))
+        items: list[dict[str, Any]] = found.get("items", [found])
+        return items
+
+    def audited(self) -> list[dict[str, Any]]:
+        """Returns the requests of orchestrate's own that the API server has seen."""
+        lines = (self.folder / "audit.log").read_text().splitlines()
+        events = [json.loads(line) for line in lines if line.endswith("}")]
+        return [event for event in events if event.get("userAgent", "").startswith("orchestrate/")]
+
+
+def start(kube: Path, folder: Path, wheels: tuple[str, ...]) -> Kube:
+    """Returns a running cluster with a node, which has `IMAGE`."""
+    cluster = Kube(kube, folder)
+    folder.mkdir(parents=True)
+    root = folder.parent / "rootfs"
+    booting = subprocess.Popen(
+        [str(kube), "up", str(folder), "--node"],
+        stdout=subprocess.DEVNULL,
+        stderr=(folder.parent / "up.log").open("wb"),
+    )
+    try:
+        make_rootfs(root, wheels)
+    finally:
+        assert booting.wait(timeout=400) == 0, (folder.parent / "up.log").read_text()
+    cluster.do("image", str(root), IMAGE, '["python3"]')
+    _audit(cluster)
+    return cluster
+
+
+def _audit(cluster: Kube) -> None:
+    """Has the API server say whom it answers."""
+    (cluster.folder / "audit.yaml").write_text(_AUDIT)
+    command = cluster.folder / "apiserver.command"
+    policy, log = cluster.folder / "audit.yaml", cluster.folder / "audit.log"
+    with command.open("a") as file:
+        file.write(f" --audit-policy-file {policy} --audit-log-path {log}")
+    cluster.do("restart", "apiserver")
+    environment = os.environ | {"KUBECONFIG": str(cluster.kubeconfig)}
+    wait = "until kubectl get --raw /readyz >/dev/null 2>&1; do read -t 0.2 <> <(:) || :; done"
+    binaries = subprocess.run(
+        [str(cluster.kube), "bin"], capture_output=True, text=True, check=True
+    )
+    environment["PATH"] = f"{binaries.stdout.strip()}:{environment['PATH']}"
+    subprocess.run(["bash", "-c", wait], check=True, env=environment, timeout=60)
