@@ -53,7 +53,7 @@ def trace(network: CMNNetwork, neighbourhoods: Neighbourhoods, row: int, column:
     query = network.user_memory[users] + network.item_memory[items]
     weights = []
     for layer in (*network.hop_layers, None):
-        weights.append(network.weigh(query, neighbours))
+        weights.append(network.weigh(query, neighbours, network.user_memory))
         if layer is not None:
             output = read(weights[-1], network.external_memory, neighbours)
             query = network.activate(layer(query) + output)
