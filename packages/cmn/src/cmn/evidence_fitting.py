@@ -220,7 +220,8 @@ def _calibrate_blend(
     untouched = evaluate(scorer, validation, train)
     blend = _Blend(network, scorer, validation, generator)
     found = {
-        reads: blend.crossed(reads, train) for reads in (READS if scorer.has_linear else READS[:2])
+        reads: blend.crossed(reads, train)
+        for reads in (READS if scorer.linear is not None else READS[:2])
     }
     reads = max(found, key=lambda reads: found[reads][0])
     value, metrics = found[reads]

@@ -35,13 +35,33 @@ if TYPE_CHECKING:
 LOG_TINY = -69.0  # of a floor below any Z
 LINEAR_UNIT = 0.02  # Y well below it enters in proportion, well above by its logarithm
 USERS_AT_A_TIME = 256
+NUMBERS_AT_A_TIME = 2**22  # entries of the largest temporary array
 
 
 class LinearRead(Protocol):
-    """A linear model of items, such as EASE."""
+    """A linear model of items: EASE.
+
+    Attributes:
+        l2: its penalty.
+    """
+
+    l2: float
+
+    @property
+    def inverse(self) -> NDArray[np.float64]:
+        """Of EASE's regularised Gram matrix of users or items, whichever are fewer."""
+
+    @property
+    def diagonal(self) -> NDArray[np.float64]:
+        """Of the items' inverse, (Q,)."""
 
     def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
         """Returns scores (B, Q) for users (B,)."""
+
+    def score_candidates(
+        self, users: NDArray[np.int64], candidates: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Returns scores (B, n) for users (B,) and items (B, n)."""
 
     def score_histories(self, histories: sparse.csr_array) -> NDArray[np.float32]:
         """Returns scores (B, Q) for users with these items, binary CSR (B, Q)."""
@@ -132,6 +152,12 @@ class EvidenceNetwork(nn.Module):
         user = functional.normalize(memories, dim=1) / self.temperature
         return user @ functional.normalize(self.item_memory, dim=1).T
 
+    def affinities_to(self, memories: Tensor, items: Tensor) -> Tensor:
+        """Returns cos(m_u, e_i) / T for m_u (B, d) and items (B, n), (B, n)."""
+        user = functional.normalize(memories, dim=1) / self.temperature
+        item = functional.normalize(self.item_memory[items], dim=2)
+        return (item @ user[:, :, None]).squeeze(2)
+
 
 class EvidenceScorer:
     """Scores all items for batches of users by the network as it is when called.
@@ -145,14 +171,13 @@ class EvidenceScorer:
     def __init__(
         self, network: EvidenceNetwork, evidence: WalkEvidence, linear: LinearRead | None = None
     ) -> None:
-        self.has_linear = linear is not None
-        self._network, self._evidence, self._linear = network, evidence, linear
+        self.network, self._evidence, self.linear = network, evidence, linear
         self._log_degrees = np.log(np.maximum(evidence.item_degrees, 1)).astype(np.float32)
 
     @property
     def evidence(self) -> WalkEvidence:
         """Walks with the network's alpha."""
-        return self._evidence.at(self._network.alpha.item())
+        return self._evidence.at(self.network.alpha.item())
 
     def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
         """Returns r_ui of shape (B, Q) for users (B,)."""
@@ -164,7 +189,7 @@ class EvidenceScorer:
 
     def joined(self, reads: Reads) -> NDArray[np.float32]:
         """Returns r_ui in the shape of the reads."""
-        return self._network.joined(reads)
+        return self.network.joined(reads)
 
     @torch.no_grad()
     def reads(self, users: NDArray[np.int64], *, everything: bool = False) -> Reads:
@@ -174,9 +199,33 @@ class EvidenceScorer:
             users: row numbers.
             everything: compute reads whose weight is zero, too; else they are zeros.
         """
-        memories = self._network.user_memory[torch.from_numpy(users)]
+        memories = self.network.user_memory[torch.from_numpy(users)]
         rows = self.evidence.rows(users)
         return self._reads(rows, memories, lambda read: read.score(users), everything=everything)
+
+    @torch.no_grad()
+    def score_candidates(
+        self, users: NDArray[np.int64], candidates: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Returns r_ui of shape (B, n) for users (B,) and items (B, n)."""
+        network = self.network
+        at_a_time = max(1, NUMBERS_AT_A_TIME // max(len(network.user_memory), 1))
+        scores = np.empty(candidates.shape, dtype=np.float32)
+        for start in range(0, users.size, at_a_time):
+            some = users[start : start + at_a_time]
+            columns = candidates[start : start + at_a_time]
+            evidence = self.evidence.candidates(
+                self.evidence.rows(some), columns, network.gamma.item(), network.delta.item()
+            )
+            affinity = linear = np.zeros_like(evidence)
+            if network.affinity.item():
+                memories = network.user_memory[torch.from_numpy(some)]
+                affinity = network.affinities_to(memories, torch.from_numpy(columns)).numpy()
+            if self.linear is not None and network.items.item():
+                linear = _bent(self.linear.score_candidates(some, columns))
+            reads = Reads(evidence, self._log_degrees[columns], affinity, linear)
+            scores[start : start + at_a_time] = self.joined(reads)
+        return scores
 
     @torch.no_grad()
     def of_histories(self, histories: sparse.csr_array, memories: Tensor) -> NDArray[np.float32]:
@@ -198,13 +247,13 @@ class EvidenceScorer:
         *,
         everything: bool = False,
     ) -> Reads:
-        network = self._network
+        network = self.network
         evidence = self._evidence.catalogue(rows, network.gamma.item(), network.delta.item())
         affinity = linear = np.broadcast_to(np.float32(0), evidence.shape)
         if network.affinity.item() or everything:
             affinity = network.affinities_of(memories).numpy()
-        if self._linear is not None and (network.items.item() or everything):
-            linear = _bent(read_linear(self._linear))
+        if self.linear is not None and (network.items.item() or everything):
+            linear = _bent(read_linear(self.linear))
         log_degrees = np.broadcast_to(self._log_degrees, evidence.shape)
         return Reads(evidence, log_degrees, affinity, linear)
 

@@ -301,6 +301,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         numba = import_module("numba")
     except ImportError as error:
         raise MissingDependencyError(
-            "engine is 'numba', which the extra cmn[fast] brings; install it with: pip install numba"
+            "engine is 'numba', which the extra cmn[fast] brings;"
+            " install it with: pip install numba"
         ) from error
     return numba.njit(cache=True, fastmath={"reassoc", "contract"}, error_model="numpy")(function)

@@ -62,15 +62,15 @@ class FusedStep:
 
     def _weights(self) -> Weights:
         network = self._network
-        hops = [(layer.weight, layer.bias) for layer in network.hop_layers]
+        hops = network.layers()[:-1]
         user = _array(network.user_memory)
         d = user.shape[1]
         return Weights(
             user,
             _array(network.item_memory),
             _array(network.external_memory),
-            np.array([_array(weight) for weight, _ in hops], user.dtype).reshape(-1, d, d),
-            np.array([_array(bias) for _, bias in hops], user.dtype).reshape(-1, d),
+            np.array([_array(layer.weight) for layer in hops], user.dtype).reshape(-1, d, d),
+            np.array([_array(layer.bias) for layer in hops], user.dtype).reshape(-1, d),
             _array(network.output_layer.weight),
             _array(network.output_layer.bias),
             _array(network.output_weight),
@@ -91,13 +91,10 @@ class FusedStep:
         trace = self._forward(weights, pairs, uniform, relu)
         loss, slopes = _pairwise(trace.scores.reshape(items.shape))
         self._backward(weights, pairs, trace, slopes, self._gradients, uniform, relu)
-        for weight, gradient in zip(
-            (weights.hops, weights.output, weights.last),
-            (self._gradients.hops, self._gradients.output, self._gradients.last),
-            strict=True,
-        ):
+        for name in ("hops", "output", "last"):
+            weight, gradient = getattr(weights, name), getattr(self._gradients, name)
             loss += settings.l2 / 2 * float(np.square(weight).sum())
-            gradient += settings.l2 * weight
+            gradient[:] += settings.l2 * weight
         self._move(weights, pairs)
         return loss
 
@@ -123,7 +120,7 @@ class FusedStep:
                 self._move_rows(rows, weight, gradient, square, momentum, rate, longest)
             else:
                 table.grad = torch.from_numpy(gradient)
-        for k, layer in enumerate(network.hop_layers):
+        for k, layer in enumerate(network.layers()[:-1]):
             layer.weight.grad = torch.from_numpy(gradients.hops[k])
             if network.attention != "uniform":  # else no score depends on it
                 layer.bias.grad = torch.from_numpy(gradients.hop_biases[k])
@@ -144,7 +141,7 @@ def _array(weight: Tensor) -> Floats:
 
 
 def _pairwise(scores: Floats) -> tuple[float, Floats]:
-    """Returns the pairwise loss (eq. 7) of scores (B, 1 + n), and its gradients by them, (B (1 + n),)."""
+    """Returns the pairwise loss (eq. 7) of scores (B, 1 + n), and its slopes, (B (1 + n),)."""
     behind = scores[:, 1:] - scores[:, :1]
     slopes = np.empty_like(scores)
     slopes[:, 1:] = 1 / (1 + np.exp(-behind)) / behind.size

@@ -145,7 +145,7 @@ class Adam(Optimiser):
     def _step(
         self, weight: Tensor, slots: dict[str, Tensor], gradient: Tensor, rate: float, number: int
     ) -> None:
-        torch._fused_adam_(  # noqa: SLF001  what torch.optim.Adam(fused=True) calls
+        torch._fused_adam_(  # what torch.optim.Adam(fused=True) calls
             [weight],
             [gradient],
             [slots["mean"]],

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cmn.neighbourhoods import Neighbourhoods
     from cmn.sampling import NegativeSampler
 
+
 class NetworkTrainer:
     """Trains a memory network on the pairwise loss plus the penalty on its layers' weights.
 
@@ -54,7 +55,7 @@ class NetworkTrainer:
         self._penalised = [*(layer.weight for layer in network.layers()), network.output_weight]
         rate = settings.learning_rate
         slow = {id(memory) for memory in self._memories}
-        rates = {
+        rates: dict[Tensor, float] = {
             weight: rate * settings.memory_rate if id(weight) in slow else rate
             for weight in network.parameters()
         }
@@ -109,7 +110,7 @@ class NetworkTrainer:
         asking, _ = _distinct(pair_users[place[pair_users] < 0], len(network.user_memory))
         place[asking] = len(read) + torch.arange(len(asking))
         ranked, place_of_item = torch.unique(pair_items, return_inverse=True)
-        looked_up = {
+        looked_up: dict[Tensor, LookedUp] = {
             network.user_memory: LookedUp(network.user_memory, torch.cat([read, asking])),
             network.item_memory: LookedUp(network.item_memory, ranked),
             network.external_memory: LookedUp(network.external_memory, read),
@@ -117,9 +118,7 @@ class NetworkTrainer:
         keys, item, values = (looked.values for looked in looked_up.values())
         members = Ragged(place[neighbours.members], neighbours.segments, neighbours.offsets)
         user = keys.index_select(0, place[pair_users])
-        scores = network.respond(
-            user, item.index_select(0, place_of_item), keys, values, members
-        )
+        scores = network.respond(user, item.index_select(0, place_of_item), keys, values, members)
         return scores.view(items.shape), looked_up
 
     def _loss(self, scores: Tensor, batch_size: int) -> Tensor:
