@@ -110,7 +110,7 @@ def test_both_graphs_agree_with_the_model(n_users, settings, tmp_path):
 def test_weights_too_large_for_a_graphs_file_are_refused(model, tmp_path, monkeypatch):
     monkeypatch.setattr("cmn.export.LARGEST", 100)
     with pytest.raises(
-        ParameterError, match="linear_l2 is 300.0; the 45 x 45 weights are too large"
+        ParameterError, match=r"linear_l2 is 300\.0; the 45 x 45 weights are too large"
     ):
         model.export_onnx(tmp_path)
     assert list(tmp_path.iterdir()) == []

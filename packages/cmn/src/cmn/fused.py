@@ -113,7 +113,9 @@ def gather(users: Ints, items: Ints, starts: Ints, lists: Ints, exclude_self: bo
     return Pairs(users, items, offsets, members[:end])
 
 
-def forward(weights: Weights, pairs: Pairs, uniform: bool, relu: bool) -> Trace:
+def forward(  # noqa: PLR0912  numba cannot call a part of it that is plain Python
+    weights: Weights, pairs: Pairs, uniform: bool, relu: bool
+) -> Trace:
     """Returns r_ui and what led to it (eq. 1-6, as `CMNNetwork.forward`)."""
     users, items, offsets, members = pairs
     user_memory, item_memory, external, hop_weights, hop_biases = weights[:5]
@@ -162,7 +164,7 @@ def forward(weights: Weights, pairs: Pairs, uniform: bool, relu: bool) -> Trace:
     return Trace(queries, attention, joined, hidden, np.dot(hidden, weights.last))
 
 
-def backward(
+def backward(  # noqa: PLR0912, PLR0917  the same; numba takes no keywords
     weights: Weights,
     pairs: Pairs,
     trace: Trace,
@@ -251,7 +253,7 @@ def distinct(rows: Ints, more: Ints, marks: NDArray[np.bool_]) -> Ints:
     return found[:count]
 
 
-def move_rows(
+def move_rows(  # noqa: PLR0917  numba takes no keywords
     rows: Ints,
     weight: Floats,
     gradient: Floats,
