@@ -16,9 +16,7 @@ from cmn.evidence_fitting import build_evidence_network
 from cmn.hyperparameters import Hyperparameters
 from cmn.model import CMNNetwork
 from cmn.neighbourhoods import Neighbourhoods
-from cmn.sampling import NegativeSampler
 from cmn.scoring import CatalogueScorer
-from cmn.train import NetworkTrainer
 
 ROUNDS = 7
 
@@ -76,23 +74,7 @@ def main() -> None:
 
     network = CMNNetwork(*matrix.shape, 50, 2, torch.Generator().manual_seed(0))
     scorer, some = CatalogueScorer(network, Neighbourhoods(matrix)), np.arange(64)
-    sampler = NegativeSampler(matrix)
-    paired = NetworkTrainer(
-        network, Neighbourhoods(matrix), sampler, Hyperparameters(batch_size=2048), generator
-    )
-    positives = sampler.items[chosen]
-    triples = np.column_stack([positives, sampler.draw(sampler.users[chosen], 4, generator)])
-
-    def pairwise(loss: Callable[..., torch.Tensor] = paired.loss) -> None:
-        torch.autograd.backward(loss(sampler.users[chosen], triples))
-
-    compiled = torch.compile(network.respond, dynamic=True)
-
-    def with_compiled() -> None:
-        network.respond = compiled
-        pairwise()
-        del network.respond
-
+    compiled_loss = torch.compile(trainer.loss, dynamic=True)
     print("| work | float32 | other | gain | first call of the other |")
     print("| --- | --- | --- | --- | --- |")
     show("`best`, contrastive step, bfloat16", contrastive, autocast(contrastive))
@@ -104,9 +86,8 @@ def main() -> None:
     show(
         "`best`, contrastive step, torch.compile",
         contrastive,
-        lambda loss=torch.compile(trainer.loss, dynamic=True): contrastive(loss),
+        lambda: contrastive(compiled_loss),
     )
-    show("`default`, step of 1,024 positives, torch.compile", pairwise, with_compiled)
 
 
 if __name__ == "__main__":

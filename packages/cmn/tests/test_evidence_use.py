@@ -81,7 +81,7 @@ def test_candidates_are_scored_as_in_the_catalogue(n_users, monkeypatch):
     candidates = np.random.default_rng(0).integers(45, size=(5, 9))
     everything = model.scorer.score(users)
     for budget in (1, 2**22):
-        monkeypatch.setattr("cmn.evidence_network.NUMBERS_AT_A_TIME", budget)
+        monkeypatch.setattr("cmn.evidence_scoring.NUMBERS_AT_A_TIME", budget)
         scores = model.scorer.score_candidates(users, candidates)
         expected = np.take_along_axis(everything, candidates, axis=1)
         np.testing.assert_allclose(scores, expected, atol=1e-5)

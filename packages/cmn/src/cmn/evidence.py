@@ -64,7 +64,11 @@ class WalkEvidence:
 
     def rows(self, users: NDArray[np.int64]) -> sparse.csr_array:
         """Returns s_uv of users (B,) in the graph and all v, CSR (B, P), float32."""
-        reached = self.rows_of(self.matrix[users])
+        return self.rows_apart(users, self.matrix[users])
+
+    def rows_apart(self, users: NDArray[np.int64], histories: sparse.csr_array) -> sparse.csr_array:
+        """Returns s_uv of users (B,) in the graph who have other items, binary CSR (B, Q)."""
+        reached = self.rows_of(histories)
         here = np.repeat(users, np.diff(reached.indptr)) == reached.indices
         reached.data[here] = 0
         reached.eliminate_zeros()

@@ -21,7 +21,7 @@ from cmn.memory_graphs import best_unseen, padded
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from cmn.evidence_network import EvidenceScorer
+    from cmn.evidence_scoring import EvidenceScorer
 
 
 def evidence_graphs(scorer: EvidenceScorer, n: int) -> tuple[nn.Module, nn.Module]:

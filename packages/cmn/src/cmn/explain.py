@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy import sparse
 
-    from cmn.evidence_network import EvidenceNetwork, EvidenceScorer
+    from cmn.evidence_network import EvidenceNetwork
+    from cmn.evidence_scoring import EvidenceScorer
     from cmn.interactions import Interactions
     from cmn.model import CMNNetwork
     from cmn.neighbourhoods import Neighbourhoods

@@ -18,7 +18,7 @@ import torch
 from cmn.atomic_files import write_atomically
 from cmn.errors import MissingDependencyError, ParameterError
 from cmn.evidence_graphs import evidence_graphs
-from cmn.evidence_network import EvidenceScorer
+from cmn.evidence_scoring import EvidenceScorer
 from cmn.identifiers import plain
 from cmn.memory_graphs import memory_graphs
 

@@ -129,6 +129,12 @@ class Hyperparameters:
         0.5, 0, "evidence: where the exponent of the walk's probabilities starts"
     )
     beta: float = _number(0.2297, 0, "evidence: where the exponent of popularity starts")
+    evidence_from: str = _choice(
+        "validation",
+        ("validation", "training"),
+        "edges that alpha, gamma, delta and beta are searched by; of training, one of each user,"
+        " which its own scores never see",
+    )
     temperature: float = _number(0.12, 0, "evidence: softness of the contrastive loss", above=True)
     shared_negatives: int = _number(512, 1, "evidence: negatives drawn for each step")
     linear_l2: float = _number(

@@ -14,7 +14,8 @@ from cmn.candidates import CandidateScorer
 from cmn.early_stopping import Epoch
 from cmn.errors import ModelFileError, NotFittedError, ParameterError
 from cmn.evidence_fitting import build_evidence_scorer, learn_memories
-from cmn.evidence_network import EvidenceNetwork, EvidenceScorer
+from cmn.evidence_network import EvidenceNetwork
+from cmn.evidence_scoring import EvidenceScorer
 from cmn.explain import Explanation, explanation, trace, trace_evidence
 from cmn.export import export_onnx
 from cmn.fitting import build_network, fit_network
