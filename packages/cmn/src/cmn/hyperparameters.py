@@ -112,6 +112,13 @@ class Hyperparameters:
     patience: int = _number(
         2, 1, "with keep=best: epochs without a better validation NDCG@10 before stopping", best=6
     )
+    validation_users: int = _number(
+        0,
+        0,
+        "held-out interactions that each epoch of the memory network is measured on, drawn at"
+        " random; 0 is all",
+        paper=500,
+    )
     pretrain_epochs: int = _number(
         15, 0, "most epochs of the matrix factorisation that starts M and E"
     )
