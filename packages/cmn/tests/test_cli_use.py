@@ -154,9 +154,10 @@ def test_sets_are_listed_and_audited(trained, tmp_path, monkeypatch):
     refused(run("data", "get", "netflix"), "data is 'netflix'; movielens-small")
 
 
-def test_the_experiment_file_is_yaml_whose_command_is_cmn_train(trained, monkeypatch):
+@pytest.mark.parametrize("protocol", [(), ("--protocol", "best")])
+def test_the_experiment_file_is_yaml_whose_command_is_cmn_train(trained, monkeypatch, protocol):
     data, _ = trained
-    result = run("tune-space", "--data", data, "--epochs", 1, "--budget", 8)
+    result = run("tune-space", "--data", data, "--epochs", 1, "--budget", 8, *protocol)
     assert result.exit_code == 0
     spec = yaml.safe_load(result.stdout)
     assert (spec["budget"], spec["parallel"]) == (8, 2)
@@ -177,10 +178,14 @@ def test_the_experiment_file_is_yaml_whose_command_is_cmn_train(trained, monkeyp
 def test_an_experiment_of_unknown_settings_is_refused(trained):
     result = run("tune-space", "--data", trained[0], "--only", "hops,seed")
     refused(result, "'seed' cannot be tuned; embedding_dim, hops")
+    result = run("tune-space", "--data", trained[0], "--only", "hops", "--protocol", "best")
+    refused(result, "'hops' cannot be tuned; embedding_dim, learning_rate, temperature")
 
 
-def test_costs_are_measured_on_the_users_data(trained):
-    costs = last_line(run("bench", "--data", trained[0], "--threads", 1, "--embedding-dim", 4))
+@pytest.mark.parametrize("protocol", ["default", "best"])
+def test_costs_are_measured_on_the_users_data(trained, protocol):
+    arguments = ["--threads", 1, "--embedding-dim", 4, "--protocol", protocol]
+    costs = last_line(run("bench", "--data", trained[0], *arguments))
     assert set(costs) == {
         "triples_per_cpu_second",
         "cpu_ms_per_user",

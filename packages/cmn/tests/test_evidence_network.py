@@ -3,13 +3,17 @@
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 
 from cmn.baselines.ease import EASE
 from cmn.baselines.popularity import Popularity
 from cmn.calibration import RANDOM, Range, Shortlists, pattern_search, shortlists
 from cmn.contrastive import ContrastiveTrainer
 from cmn.evaluation import evaluate
+from cmn.evidence import WalkEvidence
 from cmn.evidence_fitting import build_evidence_network, build_evidence_scorer
+from cmn.evidence_network import EvidenceNetwork
+from cmn.evidence_scoring import EvidenceScorer, LeftOutScorer
 from cmn.hyperparameters import Hyperparameters
 from cmn.optimisers import RowAdam
 from cmn.recommender import CMN
@@ -119,6 +123,29 @@ def test_the_best_protocol_learns_saves_and_resumes(blocks, tmp_path):
         np.testing.assert_array_equal(other.score([0, 7, 59]), model.score([0, 7, 59]))
     ids, _ = loaded.recommend([3], n=5)
     assert not set(ids[0]) & set(train[[3]].indices)
+
+
+def test_an_edge_left_out_leaves_the_scores_of_the_graph_without_it(blocks):
+    network = EvidenceNetwork(*blocks.shape, 4, alpha=0.6, beta=0.3, temperature=0.1)
+    network.set_scalars({"gamma": 1.4, "delta": 0.7, "log_floor": -9.0})
+    users = np.array([4, 30, 59])
+    items = np.array([blocks[[user]].indices[1] for user in users])
+    scorer = EvidenceScorer(network, WalkEvidence(blocks, 0.6))
+    found = LeftOutScorer(scorer, users, items).score(users)
+    for user, item, scores in zip(users, items, found, strict=True):
+        without = blocks.tolil()
+        without[user, item] = 0
+        graph = sparse.csr_array(without.tocsr())
+        expected = EvidenceScorer(network, WalkEvidence(graph, 0.6)).score(np.array([user]))[0]
+        np.testing.assert_allclose(scores, expected, atol=1e-5)
+
+
+def test_evidence_can_be_searched_by_training_edges(blocks):
+    reports = []
+    model = CMN(protocol="best", embedding_dim=4, epochs=1, evidence_from="training")
+    model.fit(blocks, report=reports.append)
+    assert [epoch.phase for epoch in reports] == ["memories", "evidence", "blend"]
+    assert model.network.gamma != 1.0 or model.network.alpha != 0.5
 
 
 def test_no_search_ends_below_its_start_on_validation(blocks):

@@ -1,6 +1,7 @@
 """An evidence model in use: explained, folded into, taught more, saved."""
 
 import numpy as np
+import onnxruntime
 import pytest
 from scipy import sparse
 
@@ -72,6 +73,44 @@ def test_more_is_learnt_without_an_epoch_and_survives_saving(tmp_path):
     assert again.similar_items([0], n=3)[0].shape == (1, 3)
 
 
-def test_it_has_no_graph(model, tmp_path):
-    with pytest.raises(ParameterError, match="an ONNX graph needs a model without evidence"):
+@pytest.mark.parametrize("n_users", [20, 90])
+def test_candidates_are_scored_as_in_the_catalogue(n_users, monkeypatch):
+    model = CMN(protocol="best", embedding_dim=8, epochs=2).fit(grouped(n_users, 0))
+    model.network.set_scalars({"affinity": 0.7, "items": 0.4, "gamma": 1.3, "log_floor": -4})
+    users = np.array([3, 17, 3, 0, 11])
+    candidates = np.random.default_rng(0).integers(45, size=(5, 9))
+    everything = model.scorer.score(users)
+    for budget in (1, 2**22):
+        monkeypatch.setattr("cmn.evidence_scoring.NUMBERS_AT_A_TIME", budget)
+        scores = model.scorer.score_candidates(users, candidates)
+        expected = np.take_along_axis(everything, candidates, axis=1)
+        np.testing.assert_allclose(scores, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("n_users", "settings"), [(20, {}), (90, {"max_neighbours": 3})], ids=["wide", "tall"]
+)
+def test_both_graphs_agree_with_the_model(n_users, settings, tmp_path):
+    matrix = grouped(n_users, 0)
+    model = CMN(protocol="best", embedding_dim=8, epochs=2, **settings).fit(matrix)
+    model.network.set_scalars({"affinity": 0.7, "items": 0.4, "gamma": 1.3, "log_floor": -4})
+    files = model.export_onnx(tmp_path, n=4)
+    scorer = onnxruntime.InferenceSession(files["scorer"])
+    users, items = (grid.ravel() for grid in np.indices(matrix.shape))
+    (scores,) = scorer.run(None, {"users": users, "items": items})
+    everything = model.score(np.arange(n_users)).ravel()
+    np.testing.assert_allclose(scores, everything, atol=1e-5, rtol=1e-5)
+    best = onnxruntime.InferenceSession(files["top_n"])
+    found, values = best.run(None, {"users": np.array([5, 0, 19])})
+    ids, expected = model.recommend([5, 0, 19], n=4)
+    np.testing.assert_allclose(values, expected, atol=1e-5, rtol=1e-5)
+    np.testing.assert_array_equal(found, ids)
+
+
+def test_weights_too_large_for_a_graphs_file_are_refused(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("cmn.export.LARGEST", 100)
+    with pytest.raises(
+        ParameterError, match=r"linear_l2 is 300\.0; the 45 x 45 weights are too large"
+    ):
         model.export_onnx(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import torch
 
-from cmn.optimisers import Adam, RMSProp
+from cmn.optimisers import Adam, LookedUp, RMSProp
 
 
 def test_steps_equal_those_of_torch_also_for_a_weight_that_joins_late():
@@ -41,10 +41,9 @@ def test_rmsprop_moves_only_rows_that_were_looked_up_by_tensorflows_formula():
     for rows in ([0, 2], [2], [2, 3], [0]):
         factors = generator.normal(size=(len(rows), 3))
         factors[0, 0] = 0.0  # looked up, without a gradient: its momentum still moves it
-        looked_up = torch.tensor(rows)
-        optimiser.minimise(
-            (weight[looked_up] * torch.from_numpy(factors)).sum(), {weight: looked_up}
-        )
+        looked_up = LookedUp(weight, torch.tensor(rows))
+        loss = (looked_up.values * torch.from_numpy(factors)).sum()
+        optimiser.minimise(loss, {weight: looked_up})
         for row, gradient in zip(rows, factors, strict=True):
             for k, g in enumerate(gradient):
                 square[row, k] = 0.9 * square[row, k] + 0.1 * g * g

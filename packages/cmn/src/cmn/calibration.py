@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cmn.evidence_network import EvidenceNetwork, EvidenceScorer, Reads
+from cmn.evidence_network import EvidenceNetwork, Reads
+from cmn.evidence_scoring import EvidenceScorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,6 +13,7 @@ import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from scipy import sparse
 
 from cmn.neighbourhoods import Neighbourhoods
@@ -53,7 +54,7 @@ class WalkEvidence:
         self.alpha = alpha
         if max_neighbours:
             by_item = _sampled(by_item, max_neighbours, generator or np.random.default_rng(0))
-        self._by_item = by_item
+        self.by_item = by_item
 
     def at(self, alpha: float) -> WalkEvidence:
         """Returns the evidence of walks with another exponent, over the same graph and sample."""
@@ -63,7 +64,11 @@ class WalkEvidence:
 
     def rows(self, users: NDArray[np.int64]) -> sparse.csr_array:
         """Returns s_uv of users (B,) in the graph and all v, CSR (B, P), float32."""
-        reached = self.rows_of(self.matrix[users])
+        return self.rows_apart(users, self.matrix[users])
+
+    def rows_apart(self, users: NDArray[np.int64], histories: sparse.csr_array) -> sparse.csr_array:
+        """Returns s_uv of users (B,) in the graph who have other items, binary CSR (B, Q)."""
+        reached = self.rows_of(histories)
         here = np.repeat(users, np.diff(reached.indptr)) == reached.indices
         reached.data[here] = 0
         reached.eliminate_zeros()
@@ -76,7 +81,7 @@ class WalkEvidence:
         members = np.maximum(self.item_degrees[histories.indices], 1).astype(np.float32)
         values = (degrees[owners] * members) ** np.float32(-self.alpha)
         steps = sparse.csr_array((values, histories.indices, histories.indptr), histories.shape)
-        return sparse.csr_array(steps @ self._by_item)
+        return sparse.csr_array(steps @ self.by_item)
 
     def catalogue(self, rows: sparse.csr_array, gamma: float, delta: float) -> NDArray[np.float32]:
         """Returns Z_ui = sum over v in N(i) of s_uv^gamma d_v^-delta for all items, (B, Q).
@@ -86,10 +91,29 @@ class WalkEvidence:
             gamma: sharpness, above 0.
             delta: exponent that holds back users with many items.
         """
+        weighted = self._weighted(rows, gamma, delta)
+        return np.asarray((weighted @ self.matrix).toarray(), dtype=np.float32)
+
+    def candidates(
+        self,
+        rows: sparse.csr_array,
+        columns: NDArray[np.int64],
+        gamma: float,
+        delta: float,
+    ) -> NDArray[np.float32]:
+        """Returns Z_ui of a few items for each user, (B, n), for columns (B, n); see above."""
+        strengths = self._weighted(rows, gamma, delta).toarray()
+        gathered = self.members.gather(torch.from_numpy(columns.ravel()))
+        pairs = gathered.segments.numpy()
+        values = strengths[pairs // columns.shape[1], gathered.members.numpy()]
+        sums = np.bincount(pairs, weights=values, minlength=columns.size)
+        return sums.astype(np.float32).reshape(columns.shape)
+
+    def _weighted(self, rows: sparse.csr_array, gamma: float, delta: float) -> sparse.csr_array:
+        """Returns s_uv^gamma d_v^-delta, CSR (B, P)."""
         held_back = np.maximum(self.user_degrees, 1).astype(np.float32) ** np.float32(-delta)
         values = rows.data ** np.float32(gamma) * held_back[rows.indices]
-        weighted = sparse.csr_array((values, rows.indices, rows.indptr), rows.shape)
-        return np.asarray((weighted @ self.matrix).toarray(), dtype=np.float32)
+        return sparse.csr_array((values, rows.indices, rows.indptr), rows.shape)
 
 
 def _sampled(

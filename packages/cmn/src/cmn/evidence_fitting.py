@@ -2,14 +2,15 @@
 
 1. memories: M and E by the contrastive loss; the epoch with the best validation NDCG@10 stays.
 2. evidence: alpha, gamma, delta and beta by a search from RP3beta's settings for the best full
-   validation NDCG@10.
+   validation NDCG@10; or, with `evidence_from="training"`, NDCG@10 of training edges, each taken
+   out of the graph for its own scores (leave one edge out).
 3. blend: floor, beta and the weights of affinity and linear read by a search over shortlists of
    validation users. Each half of the users is measured with what the other half taught; the reads
    that are then best stay, which may be none beside the neighbours'. Undone where full NDCG@10
    falls by it.
 
-The last two learn from validation edges alone, which are not in the graph: no evidence that led to
-a score holds the edge it is measured by. Their reported loss is what is missing to a perfect value.
+No evidence that led to a score holds the edge it is measured by: validation edges are not in the
+graph. Their reported loss is what is missing to a perfect value.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from cmn.early_stopping import CRITERION, Epoch, Schedule, train_until_best
 from cmn.errors import ParameterError
 from cmn.evaluation import evaluate
 from cmn.evidence import WalkEvidence
-from cmn.evidence_network import LOG_TINY, AffinityScorer, EvidenceNetwork, EvidenceScorer
+from cmn.evidence_network import LOG_TINY, EvidenceNetwork
+from cmn.evidence_scoring import AffinityScorer, EvidenceScorer, LeftOutScorer
 from cmn.interactions import HeldOut
 
 if TYPE_CHECKING:
@@ -119,7 +121,8 @@ def fit_evidence_network(
     scorer = build_evidence_scorer(network, train, settings)
     drawn = np.random.default_rng(settings.seed)
     some = _some(validation, train.shape[1], drawn)
-    value = _calibrate_evidence(network, scorer, some, train)
+    edges = some if settings.evidence_from == "validation" else _training_edges(train, drawn)
+    value = _calibrate_evidence(network, scorer, edges, train)
     metrics = evaluate(scorer, some, train)
     report(Epoch("evidence", 1, 1 - value, metrics, time.perf_counter() - started))
     started = time.perf_counter()
@@ -149,14 +152,19 @@ def learn_memories(
 def _calibrate_evidence(
     network: EvidenceNetwork,
     scorer: EvidenceScorer,
-    validation: HeldOut,
+    edges: HeldOut,
     train: sparse.csr_array,
 ) -> float:
-    """Searches alpha, gamma, delta and beta; returns the validation NDCG@10 they have."""
+    """Searches alpha, gamma, delta and beta; returns the NDCG@10 of the edges that they have."""
+    inside = bool((train[edges.users, edges.items] != 0).any())
+    measured: EvidenceScorer | LeftOutScorer = scorer
+    if inside:
+        measured = LeftOutScorer(scorer, edges.users, edges.items)
+        train = measured.histories
 
     def value(scalars: Mapping[str, float]) -> float:
         network.set_scalars(scalars)
-        return evaluate(scorer, validation, train, (10,))[CRITERION]
+        return evaluate(measured, edges, train, (10,))[CRITERION]
 
     found, best = pattern_search(value, network.scalars(), EVIDENCE)
     network.set_scalars(found)
@@ -220,7 +228,8 @@ def _calibrate_blend(
     untouched = evaluate(scorer, validation, train)
     blend = _Blend(network, scorer, validation, generator)
     found = {
-        reads: blend.crossed(reads, train) for reads in (READS if scorer.has_linear else READS[:2])
+        reads: blend.crossed(reads, train)
+        for reads in (READS if scorer.linear is not None else READS[:2])
     }
     reads = max(found, key=lambda reads: found[reads][0])
     value, metrics = found[reads]
@@ -229,6 +238,14 @@ def _calibrate_blend(
         return value, untouched
     blend.learn(reads)
     return value, metrics
+
+
+def _training_edges(train: sparse.csr_array, generator: np.random.Generator) -> HeldOut:
+    """Returns a random edge of every user with two or more, as many as the search can afford."""
+    degrees = np.diff(train.indptr)
+    users = np.flatnonzero(degrees > 1)
+    places = train.indptr[users] + generator.integers(degrees[users])
+    return _some(HeldOut(users, train.indices[places].astype(np.int64)), train.shape[1], generator)
 
 
 def _some(validation: HeldOut, n_items: int, generator: np.random.Generator) -> HeldOut:

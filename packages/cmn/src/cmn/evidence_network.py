@@ -16,7 +16,7 @@ Letters: B users, C candidates of each, P users, Q items, d the embedding size.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -24,27 +24,13 @@ from torch import nn
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
-    from scipy import sparse
     from torch import Tensor
-
-    from cmn.evidence import WalkEvidence
 
 LOG_TINY = -69.0  # of a floor below any Z
 LINEAR_UNIT = 0.02  # Y well below it enters in proportion, well above by its logarithm
-USERS_AT_A_TIME = 256
-
-
-class LinearRead(Protocol):
-    """A linear model of items, such as EASE."""
-
-    def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Returns scores (B, Q) for users (B,)."""
-
-    def score_histories(self, histories: sparse.csr_array) -> NDArray[np.float32]:
-        """Returns scores (B, Q) for users with these items, binary CSR (B, Q)."""
 
 
 @dataclass(frozen=True)
@@ -132,104 +118,12 @@ class EvidenceNetwork(nn.Module):
         user = functional.normalize(memories, dim=1) / self.temperature
         return user @ functional.normalize(self.item_memory, dim=1).T
 
-
-class EvidenceScorer:
-    """Scores all items for batches of users by the network as it is when called.
-
-    Args:
-        network: the model.
-        evidence: of the graph to read.
-        linear: gives Y; None leaves this read out.
-    """
-
-    def __init__(
-        self, network: EvidenceNetwork, evidence: WalkEvidence, linear: LinearRead | None = None
-    ) -> None:
-        self.has_linear = linear is not None
-        self._network, self._evidence, self._linear = network, evidence, linear
-        self._log_degrees = np.log(np.maximum(evidence.item_degrees, 1)).astype(np.float32)
-
-    @property
-    def evidence(self) -> WalkEvidence:
-        """Walks with the network's alpha."""
-        return self._evidence.at(self._network.alpha.item())
-
-    def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Returns r_ui of shape (B, Q) for users (B,)."""
-        scores = np.empty((users.size, self._log_degrees.size), dtype=np.float32)
-        for start in range(0, users.size, USERS_AT_A_TIME):
-            part = slice(start, start + USERS_AT_A_TIME)
-            scores[part] = self.joined(self.reads(users[part]))
-        return scores
-
-    def joined(self, reads: Reads) -> NDArray[np.float32]:
-        """Returns r_ui in the shape of the reads."""
-        return self._network.joined(reads)
-
-    @torch.no_grad()
-    def reads(self, users: NDArray[np.int64], *, everything: bool = False) -> Reads:
-        """Returns what the scores of users (B,) and all items are made of.
-
-        Args:
-            users: row numbers.
-            everything: compute reads whose weight is zero, too; else they are zeros.
-        """
-        memories = self._network.user_memory[torch.from_numpy(users)]
-        rows = self.evidence.rows(users)
-        return self._reads(rows, memories, lambda read: read.score(users), everything=everything)
-
-    @torch.no_grad()
-    def of_histories(self, histories: sparse.csr_array, memories: Tensor) -> NDArray[np.float32]:
-        """Returns r_ui of shape (B, Q) for users who are not in the graph.
-
-        Args:
-            histories: binary CSR (B, Q).
-            memories: their m_u, (B, d).
-        """
-        rows = self.evidence.rows_of(histories)
-        reads = self._reads(rows, memories, lambda read: read.score_histories(histories))
-        return self.joined(reads)
-
-    def _reads(
-        self,
-        rows: sparse.csr_array,
-        memories: Tensor,
-        read_linear: Callable[[LinearRead], NDArray[np.float32]],
-        *,
-        everything: bool = False,
-    ) -> Reads:
-        network = self._network
-        evidence = self._evidence.catalogue(rows, network.gamma.item(), network.delta.item())
-        affinity = linear = np.broadcast_to(np.float32(0), evidence.shape)
-        if network.affinity.item() or everything:
-            affinity = network.affinities_of(memories).numpy()
-        if self._linear is not None and (network.items.item() or everything):
-            linear = _bent(read_linear(self._linear))
-        log_degrees = np.broadcast_to(self._log_degrees, evidence.shape)
-        return Reads(evidence, log_degrees, affinity, linear)
+    def affinities_to(self, memories: Tensor, items: Tensor) -> Tensor:
+        """Returns cos(m_u, e_i) / T for m_u (B, d) and items (B, n), (B, n)."""
+        user = functional.normalize(memories, dim=1) / self.temperature
+        item = functional.normalize(self.item_memory[items], dim=2)
+        return (item @ user[:, :, None]).squeeze(2)
 
 
 def _scalar(value: float) -> nn.Buffer:
     return nn.Buffer(torch.tensor(float(value)))
-
-
-def _bent(read: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns asinh(Y / .02), in place."""
-    read /= np.float32(LINEAR_UNIT)
-    return np.arcsinh(read, out=read)
-
-
-class AffinityScorer:
-    """Scores all items by cos(m_u, e_i) alone.
-
-    Args:
-        network: the model.
-    """
-
-    def __init__(self, network: EvidenceNetwork) -> None:
-        self._network = network
-
-    @torch.no_grad()
-    def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Returns scores (B, Q) for users (B,)."""
-        return self._network.affinities(torch.from_numpy(users)).numpy()

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy import sparse
 
-    from cmn.evidence_network import EvidenceNetwork, EvidenceScorer
+    from cmn.evidence_network import EvidenceNetwork
+    from cmn.evidence_scoring import EvidenceScorer
     from cmn.interactions import Interactions
     from cmn.model import CMNNetwork
     from cmn.neighbourhoods import Neighbourhoods
@@ -53,7 +54,7 @@ def trace(network: CMNNetwork, neighbourhoods: Neighbourhoods, row: int, column:
     query = network.user_memory[users] + network.item_memory[items]
     weights = []
     for layer in (*network.hop_layers, None):
-        weights.append(network.weigh(query, neighbours))
+        weights.append(network.weigh(query, neighbours, network.user_memory))
         if layer is not None:
             output = read(weights[-1], network.external_memory, neighbours)
             query = network.activate(layer(query) + output)

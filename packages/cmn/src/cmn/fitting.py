@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from cmn.checkpoints import Checkpoints, fingerprint
 from cmn.early_stopping import Epoch, Schedule, train_until_best
 from cmn.evaluation import evaluate
 from cmn.evidence_fitting import build_evidence_network, fit_evidence_network
+from cmn.interactions import HeldOut
 from cmn.model import CMNNetwork
 from cmn.neighbourhoods import Neighbourhoods
 from cmn.pretrain import GMF, GMFTrainer
@@ -21,12 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import numpy as np
     from scipy import sparse
 
     from cmn.evidence_network import EvidenceNetwork
     from cmn.hyperparameters import Hyperparameters
-    from cmn.interactions import HeldOut
 
 
 def build_network(
@@ -100,6 +100,7 @@ def fit_network(
         )
     progress = checkpoints.load()
     initial = torch.Generator().manual_seed(settings.seed)
+    some = _some(validation, settings)
     sampler, neighbourhoods = NegativeSampler(train), Neighbourhoods(train)
     network = build_memory_network(*train.shape, settings, initial)
     pretrained = progress is not None and progress.facts["phase"] == "train"
@@ -112,7 +113,7 @@ def fit_network(
             Schedule("pretrain", settings.pretrain_epochs, patience, settings.keep),
             generator=generator,
             checkpoints=checkpoints,
-            validate=lambda: evaluate(gmf, validation, train),
+            validate=lambda: evaluate(gmf, some, train),
             report=report,
         )
         network.start_from(gmf.user_factors, gmf.item_factors)
@@ -123,7 +124,16 @@ def fit_network(
         Schedule("train", settings.epochs, settings.patience, settings.keep),
         generator=generator,
         checkpoints=checkpoints,
-        validate=lambda: evaluate(scorer, validation, train),
+        validate=lambda: evaluate(scorer, some, train),
         report=report,
     )
     return network, best
+
+
+def _some(validation: HeldOut, settings: Hyperparameters) -> HeldOut:
+    """Returns as many held-out interactions as an epoch is measured on, the same every time."""
+    size, most = validation.users.size, settings.validation_users
+    if not 0 < most < size:
+        return validation
+    drawn = np.random.default_rng(settings.seed).choice(size, most, replace=False)
+    return HeldOut(validation.users[drawn], validation.items[drawn])

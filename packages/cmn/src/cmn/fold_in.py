@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cmn.evidence_network import EvidenceScorer
+from cmn.evidence_scoring import EvidenceScorer
 from cmn.growth import MemoryMap
 from cmn.ranking import Ranker
 

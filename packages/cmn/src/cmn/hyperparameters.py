@@ -80,6 +80,11 @@ class Hyperparameters:
     optimizer: str = _choice(
         "adam", ("adam", "rmsprop"), "rmsprop is TensorFlow 1's", paper="rmsprop"
     )
+    engine: str = _choice(
+        "torch",
+        ("torch", "numba"),
+        "what computes the network's gradients: numba is several times faster at small batches",
+    )
     learning_rate: float = _number(
         1e-3,
         0,
@@ -107,6 +112,13 @@ class Hyperparameters:
     patience: int = _number(
         2, 1, "with keep=best: epochs without a better validation NDCG@10 before stopping", best=6
     )
+    validation_users: int = _number(
+        0,
+        0,
+        "held-out interactions that each epoch of the memory network is measured on, drawn at"
+        " random; 0 is all",
+        paper=500,
+    )
     pretrain_epochs: int = _number(
         15, 0, "most epochs of the matrix factorisation that starts M and E"
     )
@@ -124,6 +136,12 @@ class Hyperparameters:
         0.5, 0, "evidence: where the exponent of the walk's probabilities starts"
     )
     beta: float = _number(0.2297, 0, "evidence: where the exponent of popularity starts")
+    evidence_from: str = _choice(
+        "validation",
+        ("validation", "training"),
+        "edges that alpha, gamma, delta and beta are searched by; of training, one of each user,"
+        " which its own scores never see",
+    )
     temperature: float = _number(0.12, 0, "evidence: softness of the contrastive loss", above=True)
     shared_negatives: int = _number(512, 1, "evidence: negatives drawn for each step")
     linear_l2: float = _number(

@@ -90,16 +90,27 @@ class CMNNetwork(nn.Module):
             items: int64 (B,).
             neighbours: N(i) of the B items.
         """
-        return self.respond(self.user_memory.index_select(0, users), items, neighbours)
-
-    def respond(self, user: Tensor, items: Tensor, neighbours: Ragged) -> Tensor:
-        """Returns r_ui, (B,), for the users whose memories m_u are `user`, (B, d)."""
+        user = self.user_memory.index_select(0, users)
         item = self.item_memory.index_select(0, items)
+        return self.respond(user, item, self.user_memory, self.external_memory, neighbours)
+
+    def respond(
+        self, user: Tensor, item: Tensor, keys: Tensor, values: Tensor, neighbours: Ragged
+    ) -> Tensor:
+        """Returns r_ui, (B,), by the memories that the pairs look up.
+
+        Args:
+            user: m_u, (B, d).
+            item: e_i, (B, d).
+            keys: rows of M that the neighbourhoods' members point to.
+            values: rows of C that they point to.
+            neighbours: N(i) of the B pairs.
+        """
         query = user + item
-        output = self._read(query, neighbours)
+        output = read(self.weigh(query, neighbours, keys), values, neighbours)
         for layer in self.hop_layers:
             query = self.activate(layer(query) + output)
-            output = self._read(query, neighbours)
+            output = read(self.weigh(query, neighbours, keys), values, neighbours)
         hidden = self.activate(self.output_layer(torch.cat([user * item, output], dim=1)))
         return hidden @ self.output_weight
 
@@ -107,11 +118,8 @@ class CMNNetwork(nn.Module):
         """Applies the activation that follows each hop's layer and the output layer, in place."""
         return values.relu_() if self.activation == "relu" else values
 
-    def _read(self, query: Tensor, neighbours: Ragged) -> Tensor:
-        return read(self.weigh(query, neighbours), self.external_memory, neighbours)
-
-    def weigh(self, query: Tensor, neighbours: Ragged) -> Tensor:
+    def weigh(self, query: Tensor, neighbours: Ragged, keys: Tensor) -> Tensor:
         """Returns p_uiv, one weight for each member of the B pairs' neighbourhoods, (S,)."""
         if self.attention == "uniform":
             return uniform_attention(query, neighbours)
-        return attention(query, self.user_memory, neighbours)
+        return attention(query, keys, neighbours)

@@ -13,6 +13,7 @@ import torch
 from cmn.segments import Ragged
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from scipy import sparse
     from torch import Tensor
 
@@ -22,6 +23,10 @@ class Neighbourhoods:
 
     Args:
         matrix: binary training CSR (P, Q).
+
+    Attributes:
+        lengths: |N(i)|, int64 (Q,).
+        bounds: where each N(i) starts among all members and, last, where they end, int64 (Q + 1,).
     """
 
     def __init__(self, matrix: sparse.csr_array) -> None:
@@ -29,7 +34,13 @@ class Neighbourhoods:
         transposed.sort_indices()
         self._starts = torch.from_numpy(transposed.indptr[:-1].astype(np.int64))
         self._users = torch.from_numpy(transposed.indices.astype(np.int64))
+        self.bounds: NDArray[np.int64] = transposed.indptr.astype(np.int64)
         self.lengths = torch.from_numpy(np.diff(transposed.indptr).astype(np.int64))
+
+    @property
+    def users(self) -> NDArray[np.int64]:
+        """The members of all N(i), end to end."""
+        return self._users.numpy()
 
     def gather(self, items: Tensor) -> Ragged:
         """Returns N(i) for each of items (B,); an item without users has an empty segment."""

@@ -24,6 +24,30 @@ MEAN_DECAY, SQUARE_DECAY, EPSILON = 0.9, 0.999, 1e-8
 RMS_DECAY, MOMENTUM, RMS_EPSILON = 0.9, 0.9, 1e-10
 
 
+class LookedUp:
+    """Some rows of a weight, to compute a loss from instead of the whole weight.
+
+    The gradient is then one of these rows and not of a large table that is zero elsewhere.
+
+    Args:
+        weight: (N, d).
+        rows: int64 (n,), distinct.
+    """
+
+    def __init__(self, weight: Tensor, rows: Tensor) -> None:
+        self.rows = rows
+        self.values = weight.detach().index_select(0, rows).requires_grad_(weight.requires_grad)
+
+    def gradient(self) -> tuple[Tensor, Tensor | None]:
+        """Returns the rows that any process looked up and their gradient over all processes."""
+        if not self.values.requires_grad:
+            return self.rows, None
+        gradient = self.values.grad
+        return distributed.add_rows(
+            self.rows, torch.zeros_like(self.values) if gradient is None else gradient
+        )
+
+
 class Optimiser:
     """Moves weights against the gradient of a loss; a kind of optimiser says how far.
 
@@ -39,26 +63,44 @@ class Optimiser:
         self._steps = [0] * len(self._rates)
 
     @torch.no_grad()
-    def minimise(self, loss: Tensor, rows: Mapping[Tensor, Tensor] | None = None) -> None:
+    def minimise(self, loss: Tensor, looked_up: Mapping[Tensor, LookedUp] | None = None) -> None:
         """Takes one step; weights that the loss does not reach stay.
 
         Args:
             loss: a scalar.
-            rows: the distinct rows of some weights that the loss looked up, int64; where the kind
-                of optimiser treats looked-up rows apart, it leaves the others as they are.
+            looked_up: of some weights, the rows that the loss was computed from in their place;
+                the others stay as they are, with their slots.
         """
         for weight, _ in self._rates:
             weight.grad = None
         torch.autograd.backward(loss)
+        self.step(looked_up)
+
+    @torch.no_grad()
+    def step(self, looked_up: Mapping[Tensor, LookedUp] | None = None) -> None:
+        """Takes one step by the gradients that the weights have; see `minimise`."""
+        rows_of = looked_up or {}
         distributed.add_gradients(weight for weight, _ in self._rates)
         for k, (weight, rate) in enumerate(self._rates):
-            gradient = weight.grad
+            rows, gradient = None, weight.grad
+            if weight in rows_of:
+                rows, gradient = rows_of[weight].gradient()
             if gradient is None:
                 continue
             if self._clip_norm:
-                gradient.mul_(min(1.0, self._clip_norm / max(float(gradient.norm()), 1e-30)))
+                norm = float(gradient.norm())
+                if norm > self._clip_norm:
+                    gradient.mul_(self._clip_norm / norm)
             self._steps[k] += 1
-            self._step(k, weight, gradient, rate, None if rows is None else rows.get(weight))
+            if rows is None:
+                self._step(weight, self._slots[k], gradient, rate, self._steps[k])
+            else:
+                self._step_rows(k, weight, rows, gradient, rate)
+
+    def slots(self, weight: Tensor) -> dict[str, Tensor]:
+        """Returns what is kept beside one weight, by name, not copied."""
+        numbers = {held: k for k, (held, _) in enumerate(self._rates)}
+        return self._slots[numbers[weight]]
 
     def state(self) -> dict[str, Tensor]:
         """Returns what the next step depends on, by name, not copied."""
@@ -74,12 +116,23 @@ class Optimiser:
                 slot.copy_(state[f"{name}.{k}"])
         self._steps = state["steps"].tolist()
 
+    def _step_rows(
+        self, k: int, weight: Tensor, rows: Tensor, gradient: Tensor, rate: float
+    ) -> None:
+        part = weight.index_select(0, rows)
+        slots = {name: slot.index_select(0, rows) for name, slot in self._slots[k].items()}
+        self._step(part, slots, gradient, rate, self._steps[k])
+        weight.index_copy_(0, rows, part)
+        for name, slot in slots.items():
+            self._slots[k][name].index_copy_(0, rows, slot)
+
     def _new_slots(self, weight: Tensor) -> dict[str, Tensor]:
         raise NotImplementedError
 
     def _step(
-        self, k: int, weight: Tensor, gradient: Tensor, rate: float, rows: Tensor | None
+        self, weight: Tensor, slots: dict[str, Tensor], gradient: Tensor, rate: float, number: int
     ) -> None:
+        """Moves a weight, or some rows of one, and its slots in place; steps count from 1."""
         raise NotImplementedError
 
 
@@ -90,46 +143,47 @@ class Adam(Optimiser):
         return {"mean": torch.zeros_like(weight), "square": torch.zeros_like(weight)}
 
     def _step(
-        self,
-        k: int,
-        weight: Tensor,
-        gradient: Tensor,
-        rate: float,
-        rows: Tensor | None,  # noqa: ARG002  as in TensorFlow 1, Adam moves every row
+        self, weight: Tensor, slots: dict[str, Tensor], gradient: Tensor, rate: float, number: int
     ) -> None:
-        mean, square = self._slots[k]["mean"], self._slots[k]["square"]
-        mean.lerp_(gradient, 1 - MEAN_DECAY)
-        square.mul_(SQUARE_DECAY).addcmul_(gradient, gradient, value=1 - SQUARE_DECAY)
-        step = rate / (1 - MEAN_DECAY ** self._steps[k])
-        scale = math.sqrt(1 - SQUARE_DECAY ** self._steps[k])
-        weight.addcdiv_(mean, square.sqrt().div_(scale).add_(EPSILON), value=-step)
+        torch._fused_adam_(  # what torch.optim.Adam(fused=True) calls
+            [weight],
+            [gradient],
+            [slots["mean"]],
+            [slots["square"]],
+            [],
+            [torch.tensor(float(number))],
+            lr=rate,
+            beta1=MEAN_DECAY,
+            beta2=SQUARE_DECAY,
+            weight_decay=0.0,
+            eps=EPSILON,
+            amsgrad=False,
+            maximize=False,
+        )
 
 
 class RMSProp(Optimiser):
     """Steps by TensorFlow 1's RMSProp with decay .9, momentum .9 and eps 1e-10.
 
-    s <- .9 s + .1 g^2 from s = 1; b <- .9 b + rate g / sqrt(s + eps); w <- w - b. Where the rows
-    that the loss looked up are given, only they are updated, s and b included.
+    s <- .9 s + .1 g^2 from s = 1; b <- .9 b + rate g / sqrt(s + eps); w <- w - b. Of a weight that
+    is looked up only the looked-up rows are updated, s and b included.
     """
 
     def _new_slots(self, weight: Tensor) -> dict[str, Tensor]:
         return {"square": torch.ones_like(weight), "momentum": torch.zeros_like(weight)}
 
     def _step(
-        self, k: int, weight: Tensor, gradient: Tensor, rate: float, rows: Tensor | None
+        self,
+        weight: Tensor,
+        slots: dict[str, Tensor],
+        gradient: Tensor,
+        rate: float,
+        number: int,  # noqa: ARG002  every step is alike
     ) -> None:
-        slots = self._slots[k]
-        g, s, b = gradient, slots["square"], slots["momentum"]
-        if rows is not None:
-            g, s, b = (full.index_select(0, rows) for full in (g, s, b))
-        s.mul_(RMS_DECAY).addcmul_(g, g, value=1 - RMS_DECAY)
-        b.mul_(MOMENTUM).addcdiv_(g, (s + RMS_EPSILON).sqrt_(), value=rate)
-        if rows is None:
-            weight.sub_(b)
-        else:
-            slots["square"].index_copy_(0, rows, s)
-            slots["momentum"].index_copy_(0, rows, b)
-            weight.index_add_(0, rows, b, alpha=-1)
+        s, b = slots["square"], slots["momentum"]
+        s.mul_(RMS_DECAY).addcmul_(gradient, gradient, value=1 - RMS_DECAY)
+        b.mul_(MOMENTUM).addcdiv_(gradient, (s + RMS_EPSILON).sqrt_(), value=rate)
+        weight.sub_(b)
 
 
 class RowAdam:

@@ -14,7 +14,8 @@ from cmn.candidates import CandidateScorer
 from cmn.early_stopping import Epoch
 from cmn.errors import ModelFileError, NotFittedError, ParameterError
 from cmn.evidence_fitting import build_evidence_scorer, learn_memories
-from cmn.evidence_network import EvidenceNetwork, EvidenceScorer
+from cmn.evidence_network import EvidenceNetwork
+from cmn.evidence_scoring import EvidenceScorer
 from cmn.explain import Explanation, explanation, trace, trace_evidence
 from cmn.export import export_onnx
 from cmn.fitting import build_network, fit_network
@@ -25,16 +26,17 @@ from cmn.learn_more import learn_more
 from cmn.model import CMNNetwork
 from cmn.model_files import load_model, pack_interactions, save_model, unpack_interactions
 from cmn.neighbourhoods import Neighbourhoods
-from cmn.ranking import Ranker, RowScorer
+from cmn.ranking import RowScorer
 from cmn.readers import as_interactions
+from cmn.retrieval import TwoStage
 from cmn.scoring import CatalogueScorer
-from cmn.similarity import most_similar
+from cmn.similarity import MemoryRanker
 from cmn.splits import leave_one_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
 
 def _ignore(_epoch: Epoch) -> None:
@@ -42,7 +44,7 @@ def _ignore(_epoch: Epoch) -> None:
 
 
 @dataclass(eq=False)
-class CMN(Ranker, Hyperparameters):
+class CMN(MemoryRanker, Hyperparameters):
     """Collaborative Memory Network with the interface of a scikit-learn estimator.
 
     Its arguments are the fields of `Hyperparameters`. After `fit` it has `best_epoch_`,
@@ -160,34 +162,26 @@ class CMN(Ranker, Hyperparameters):
     @property
     def scorer(self) -> RowScorer:
         """This model by row and column numbers, which can also score a few candidates only."""
-        if isinstance(self.network, EvidenceNetwork):
-            return RowScorer(self._scores)
-        candidates = CandidateScorer(self.network, self._neighbourhoods)
+        network = self.network
+        if isinstance(self._scorer, EvidenceScorer):
+            return RowScorer(self._scores, self._scorer.score_candidates)
+        candidates = CandidateScorer(network, self._neighbourhoods)
         return RowScorer(self._scores, candidates.score)
 
-    def similar_items(
-        self, items: ArrayLike, n: int = 10
-    ) -> tuple[NDArray[Any], NDArray[np.float32]]:
-        """Returns the ids of the n items nearest to each by the cosine of e_i, and it, (B, n).
+    def two_stage(self, candidates: int = 500) -> TwoStage:
+        """Returns this model with approximate retrieval before its exact scores.
+
+        It pays where scoring the whole catalogue takes too long; `recall` says what it misses.
 
         Args:
-            items: B ids.
-            n: items wanted, from 1 to Q - 1.
+            candidates: unseen items of each user that are scored, from 1 to Q.
 
         Raises:
-            InteractionsError: an id is unknown.
-            ParameterError: n is out of range.
+            ParameterError: candidates is out of range.
+            MissingDependencyError: faiss is not installed.
             NotFittedError: before `fit`.
         """
-        memory = self.network.item_memory.detach().numpy()
-        return most_similar(memory, self._items, self._items.numbers(items), n)
-
-    def similar_users(
-        self, users: ArrayLike, n: int = 10
-    ) -> tuple[NDArray[Any], NDArray[np.float32]]:
-        """Returns the ids of the n users nearest to each by the cosine of m_u; see above."""
-        memory = self.network.user_memory.detach().numpy()
-        return most_similar(memory, self._users, self._users.numbers(users), n)
+        return TwoStage(self.scorer, self.network, self.interactions, candidates)
 
     def explain(self, user: Any, item: Any) -> Explanation:
         """Returns which users of an item spoke for it, hop by hop.
@@ -249,7 +243,7 @@ class CMN(Ranker, Hyperparameters):
 
     def export_onnx(self, folder: str | Path, n: int = 10) -> dict[str, Path]:
         """Writes scorer.onnx, top_n.onnx and ids.json; see `cmn.export.export_onnx`."""
-        return export_onnx(self.network, self.interactions, Path(folder), n)
+        return export_onnx(self.network, self._scorer, self.interactions, Path(folder), n)
 
     def save(self, folder: str | Path, notes: dict[str, Any] | None = None) -> None:
         """Writes the model to a folder as JSON and safetensors, atomically.

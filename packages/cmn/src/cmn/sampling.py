@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from scipy import sparse
 
 
+ROWS_AT_A_TIME = 2**14  # drawn in one go, in the order of one batch after the other
+
+
 class NegativeSampler:
     """Draws items that have at least one training user and that the given user has not seen.
 
@@ -74,10 +77,11 @@ class NegativeSampler:
         """
         repeats, width = (negatives, 1) if triples else (1, negatives)
         order = generator.permutation(self.users.size * repeats)
-        for start in range(0, order.size, batch_size):
-            chosen = order[start : start + batch_size] // repeats
+        at_a_time = batch_size * max(1, ROWS_AT_A_TIME // batch_size)
+        for start in range(0, order.size, at_a_time):
+            chosen = order[start : start + at_a_time] // repeats
             users = self.users[chosen]
-            yield (
-                users,
-                np.column_stack([self.items[chosen], self.draw(users, width, generator)]),
-            )
+            items = np.column_stack([self.items[chosen], self.draw(users, width, generator)])
+            for first in range(0, users.size, batch_size):
+                batch = slice(first, first + batch_size)
+                yield users[batch], items[batch]

@@ -67,7 +67,8 @@ class CatalogueScorer:
                     hidden.add_(self._last_read(user, item[:, :, None], members[part], projected))
                 else:
                     hidden.add_(network.output_layer.bias[:, None])
-                scores[items[part]] = network.output_weight @ network.activate(hidden)
+                joined = network.output_weight @ network.activate(hidden)
+                scores[items[part]] = joined.to(scores.dtype)  # bfloat16 under torch.autocast
         return scores.T.numpy()
 
     def _last_read(self, user: Tensor, item: Tensor, members: Tensor, projected: Tensor) -> Tensor:

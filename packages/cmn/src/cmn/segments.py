@@ -1,4 +1,4 @@
-"""Segments: differentiable products over ragged segments that never hold an S x d gradient.
+"""Segments: differentiable products over ragged segments that never hold S x d numbers.
 
 Three operations are each other's gradients, so the backward pass is again made of them:
 
@@ -11,6 +11,7 @@ Letters: B segments, S members in all, P rows that members point to, d columns.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,9 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from torch import Tensor
 
-MEMBERS_AT_A_TIME = 4096  # keeps the temporaries of `dots` inside the cache
+with warnings.catch_warnings():  # torch says once that these tensors are in beta state
+    warnings.simplefilter("ignore")
+    torch.sparse_csr_tensor(torch.zeros(2, dtype=torch.int64), [], torch.zeros(0), (1, 1))
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,14 @@ class Ragged:
 
     @cached_property
     def by_member(self) -> tuple[Tensor, Tensor]:
-        """The order that sorts the members, (S,), and the members in that order."""
-        ordered, order = torch.sort(self.members, stable=True)
-        return order, ordered
+        """The order that sorts the members, (S,), and the segments in that order."""
+        order = torch.sort(self.members, stable=True)[1]
+        return order, self.segments[order]
+
+    @cached_property
+    def bounds(self) -> Tensor:
+        """Where each segment starts, then where the last one ends, int64 (B + 1,)."""
+        return torch.cat([self.offsets, self.offsets.new_tensor([self.members.numel()])])
 
 
 def _bag(weights: Tensor, rows: Tensor, indices: Tensor, offsets: Tensor) -> Tensor:
@@ -67,17 +75,14 @@ class _Dots(Function):
     def forward(ctx: Any, a: Tensor, c: Tensor, ragged: Ragged) -> Tensor:
         ctx.save_for_backward(a, c)
         ctx.ragged = ragged
-        parts = zip(
-            torch.split(ragged.segments, MEMBERS_AT_A_TIME),
-            torch.split(ragged.members, MEMBERS_AT_A_TIME),
-            strict=True,
+        pattern = torch.sparse_csr_tensor(
+            ragged.bounds,
+            ragged.members,
+            a.new_zeros(ragged.members.numel()),
+            (len(a), len(c)),
+            check_invariants=False,
         )
-        return torch.cat(
-            [
-                a.index_select(0, segments).mul_(c.index_select(0, members)).sum(1)
-                for segments, members in parts
-            ]
-        )
+        return torch.sparse.sampled_addmm(pattern, a, c.T, beta=0.0).values()
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
@@ -104,9 +109,9 @@ class _Scatter(Function):
     def forward(ctx: Any, weights: Tensor, a: Tensor, ragged: Ragged, count: int) -> Tensor:
         ctx.save_for_backward(weights, a)
         ctx.ragged = ragged
-        order, ordered = ragged.by_member
-        offsets = torch.searchsorted(ordered, torch.arange(count))
-        return _bag(weights[order], a, ragged.segments[order], offsets)
+        order, segments = ragged.by_member
+        lengths = torch.bincount(ragged.members, minlength=count)
+        return _bag(weights[order], a, segments, lengths.cumsum(0) - lengths)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:

@@ -11,8 +11,10 @@ import numpy as np
 import torch
 
 from cmn import distributed
+from cmn.fused_step import FusedStep
 from cmn.objective import bpr_loss, weight_penalty
-from cmn.optimisers import OPTIMISERS
+from cmn.optimisers import OPTIMISERS, LookedUp
+from cmn.segments import Ragged
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from cmn.model import CMNNetwork
     from cmn.neighbourhoods import Neighbourhoods
     from cmn.sampling import NegativeSampler
-    from cmn.segments import Ragged
 
 
 class NetworkTrainer:
@@ -54,13 +55,14 @@ class NetworkTrainer:
         self._penalised = [*(layer.weight for layer in network.layers()), network.output_weight]
         rate = settings.learning_rate
         slow = {id(memory) for memory in self._memories}
-        self.optimiser = OPTIMISERS[settings.optimizer](
-            (
-                (weight, rate * settings.memory_rate if id(weight) in slow else rate)
-                for weight in network.parameters()
-            ),
-            settings.clip_norm,
-        )
+        rates: dict[Tensor, float] = {
+            weight: rate * settings.memory_rate if id(weight) in slow else rate
+            for weight in network.parameters()
+        }
+        self.optimiser = OPTIMISERS[settings.optimizer](rates.items(), settings.clip_norm)
+        self._fused: FusedStep | None = None
+        if settings.engine == "numba":
+            self._fused = FusedStep(network, neighbourhoods, settings, self.optimiser, rates)
 
     def train_epoch(self, number: int) -> float:
         """Runs once over all positives as epoch `number`, from 1; returns the steps' mean loss."""
@@ -75,10 +77,13 @@ class NetworkTrainer:
             self._generator,
             triples=settings.batches == "triples",
         ):
+            if self._fused is not None:
+                losses.append(self._fused(users, items))
+                continue
             mine = distributed.share(users.size)
-            neighbours, rows = self._gather(users[mine], items[mine])
-            loss = self._loss(users[mine], items[mine], neighbours, users.size)
-            self.optimiser.minimise(loss, rows)
+            scores, looked_up = self._score(users[mine], items[mine])
+            loss = self._loss(scores, users.size)
+            self.optimiser.minimise(loss, looked_up)
             losses.append(loss.item())
         return distributed.total(float(np.mean(losses)))
 
@@ -87,43 +92,49 @@ class NetworkTrainer:
 
         Every pair is scored once; the positive's score serves all its negatives.
         """
-        return self._loss(users, items, self._gather(users, items)[0], users.size)
+        return self._loss(self._score(users, items)[0], users.size)
 
-    def _gather(
+    def _score(
         self, users: NDArray[np.int64], items: NDArray[np.int64]
-    ) -> tuple[Ragged, dict[Tensor, Tensor] | None]:
-        """Returns the pairs' neighbourhoods and, for RMSProp, the memories' rows they look up."""
+    ) -> tuple[Tensor, dict[Tensor, LookedUp] | None]:
+        """Returns r_ui, (B, 1 + n), and for RMSProp the rows of the memories it comes from."""
+        network = self._network
         pair_users = torch.from_numpy(np.repeat(users, items.shape[1]))
         pair_items = torch.from_numpy(items.reshape(-1))
         neighbours = self._neighbourhoods.gather(pair_items)
         if self._settings.exclude_self:
             neighbours = neighbours.without(pair_users)
         if self._settings.optimizer != "rmsprop":
-            return neighbours, None
-        network = self._network
-        n_users, n_items = len(network.user_memory), len(network.item_memory)
-        asked = distributed.union(torch.bincount(pair_users, minlength=n_users))
-        read = distributed.union(torch.bincount(neighbours.members, minlength=n_users))
-        ranked = distributed.union(torch.bincount(pair_items, minlength=n_items))
-        return neighbours, {
-            network.user_memory: torch.nonzero(asked + read).flatten(),
-            network.item_memory: torch.nonzero(ranked).flatten(),
-            network.external_memory: torch.nonzero(read).flatten(),
+            return network(pair_users, pair_items, neighbours).view(items.shape), None
+        read, place = _distinct(neighbours.members, len(network.user_memory))
+        asking, _ = _distinct(pair_users[place[pair_users] < 0], len(network.user_memory))
+        place[asking] = len(read) + torch.arange(len(asking))
+        ranked, place_of_item = torch.unique(pair_items, return_inverse=True)
+        looked_up: dict[Tensor, LookedUp] = {
+            network.user_memory: LookedUp(network.user_memory, torch.cat([read, asking])),
+            network.item_memory: LookedUp(network.item_memory, ranked),
+            network.external_memory: LookedUp(network.external_memory, read),
         }
+        keys, item, values = (looked.values for looked in looked_up.values())
+        members = Ragged(place[neighbours.members], neighbours.segments, neighbours.offsets)
+        user = keys.index_select(0, place[pair_users])
+        scores = network.respond(user, item.index_select(0, place_of_item), keys, values, members)
+        return scores.view(items.shape), looked_up
 
-    def _loss(
-        self,
-        users: NDArray[np.int64],
-        items: NDArray[np.int64],
-        neighbours: Ragged,
-        batch_size: int,
-    ) -> Tensor:
-        """Returns these users' part of the loss of a batch of `batch_size`."""
-        pair_users = torch.from_numpy(np.repeat(users, items.shape[1]))
-        pair_items = torch.from_numpy(items.reshape(-1))
-        scores = self._network(pair_users, pair_items, neighbours).view(items.shape)
+    def _loss(self, scores: Tensor, batch_size: int) -> Tensor:
+        """Returns the part that scores (B, 1 + n) have in the loss of a batch of `batch_size`."""
         penalty = self._settings.l2 * weight_penalty(self._penalised)
-        if users.size == 0:  # more processes than rows in the last batch: gradients of zero
+        if len(scores) == 0:  # more processes than rows in the last batch: gradients of zero
             return scores.sum() + penalty / distributed.processes()
-        part = users.size / batch_size
+        part = len(scores) / batch_size
         return part * bpr_loss(scores[:, 0], scores[:, 1:]) + penalty / distributed.processes()
+
+
+def _distinct(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Returns the distinct ones of rows below `count`, and each one's place among them or -1."""
+    there = torch.zeros(count, dtype=torch.bool)
+    there[rows] = True
+    distinct = torch.nonzero(there).flatten()
+    place = torch.full((count,), -1)
+    place[distinct] = torch.arange(len(distinct))
+    return distinct, place

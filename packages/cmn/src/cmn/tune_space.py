@@ -34,7 +34,7 @@ class Range:
     log: bool = False
 
 
-SPACE = {
+MEMORY_SPACE = {
     "embedding_dim": Range(16, 128, log=True),
     "hops": Range(1, 3),
     "negatives": Range(2, 16, log=True),
@@ -44,6 +44,17 @@ SPACE = {
     "pretrain_rate": Range(1e-3, 1e-2, log=True),
     "pretrain_epochs": Range(5, 30),
 }
+EVIDENCE_SPACE = {
+    "embedding_dim": Range(32, 256, log=True),
+    "learning_rate": Range(1e-3, 1e-2, log=True),
+    "temperature": Range(0.06, 0.3, log=True),
+    "shared_negatives": Range(128, 2048, log=True),
+    "batch_size": Range(256, 4096, log=True),
+    "linear_l2": Range(30, 3000, log=True),
+    "alpha": Range(0.2, 1),
+    "beta": Range(0, 0.8),
+}
+SPACES = {"default": MEMORY_SPACE, "paper": MEMORY_SPACE, "best": EVIDENCE_SPACE}
 
 
 def experiment(
@@ -58,22 +69,23 @@ def experiment(
 
     Args:
         data: what to train on, as `cmn train --data` takes it.
-        settings: names to tune; all of `SPACE` if not given.
-        fixed: other settings with the values that every trial has.
+        settings: names to tune; all of the protocol's space if not given.
+        fixed: other settings with the values that every trial has; among them, perhaps, `protocol`.
         budget: trials in all, at least 1.
         parallel: trials at a time, at least 1.
 
     Raises:
         ParameterError: an unknown setting, or a number below 1.
     """
-    names = list(SPACE if settings is None else settings)
+    defaults = Hyperparameters(**(fixed or {})).get_params()
+    space = SPACES[defaults["protocol"]]
+    names = list(space if settings is None else settings)
     for name in names:
-        if name not in SPACE:
-            raise ParameterError(f"{name!r} cannot be tuned; {', '.join(SPACE)} can")
+        if name not in space:
+            raise ParameterError(f"{name!r} cannot be tuned; {', '.join(space)} can")
     for field, value in (("budget", budget), ("parallel", parallel), ("settings", len(names))):
         if value < 1:
             raise ParameterError(f"{field} is {value}; at least 1 is allowed")
-    defaults = Hyperparameters(**(fixed or {})).get_params()
     options = [_option(name, f"{{{name}}}") for name in names]
     options += [_option(name, value) for name, value in (fixed or {}).items()]
     lines = [
@@ -84,7 +96,7 @@ def experiment(
         '  --metrics-out "$ORCHESTRATE_METRICS" --model-out "$ORCHESTRATE_OUTPUT/model"',
         "env: {OMP_NUM_THREADS: 1}",
         "parameters:",
-        *(_parameter(name, defaults[name]) for name in names),
+        *(_parameter(name, space[name], defaults[name]) for name in names),
         "metrics:",
         "  - {name: ndcg@10, objective: maximize}",
         "  - {name: hr@10, strategy: store}",
@@ -108,8 +120,7 @@ def _number(value: float) -> str:
     return format(Decimal(repr(value)), "f")
 
 
-def _parameter(name: str, default: Any) -> str:
-    bounds = SPACE[name]
+def _parameter(name: str, bounds: Range, default: Any) -> str:
     whole = isinstance(default, int)
     low, high = (int(value) if whole else float(value) for value in (bounds.low, bounds.high))
     default = min(max(default, low), high)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import sparse
 from scipy.linalg import lapack
 
 from cmn.baselines.baseline import Baseline
@@ -12,7 +13,6 @@ from cmn.errors import ParameterError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy import sparse
 
 ROWS_AT_A_TIME = 1024
 
@@ -55,20 +55,42 @@ class EASE(Baseline):
                 f" memory_gb is {self.memory_gb}"
             )
         if matrix.shape[0] < matrix.shape[1]:
-            self._inverse = _inverse_gram(matrix, self.l2)
-            self._diagonal = (1 - _quadratic_forms(self._inverse, matrix)) / self.l2
+            self.inverse = _inverse_gram(matrix, self.l2)
+            self.diagonal = (1 - _quadratic_forms(self.inverse, matrix)) / self.l2
         else:
-            self._inverse = _inverse_gram(matrix.T.tocsr(), self.l2)
-            self._diagonal = self._inverse.diagonal()
+            self.inverse = _inverse_gram(matrix.T.tocsr(), self.l2)
+            self.diagonal = self.inverse.diagonal()
         self._matrix = matrix
+        self._by_item = sparse.csr_array(matrix.T.tocsr())
 
     def _scores(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         rated = self._matrix[rows]
         if self._matrix.shape[0] < self._matrix.shape[1]:
-            product = self._inverse[rows] @ self._matrix
+            product = self.inverse[rows] @ self._matrix
         else:
-            product = rated @ self._inverse
-        return (rated.toarray() - product / self._diagonal).astype(np.float32)
+            product = rated @ self.inverse
+        return (rated.toarray() - product / self.diagonal).astype(np.float32)
+
+    def score_candidates(
+        self, rows: NDArray[np.int64], candidates: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Returns scores (B, n) for row numbers (B,) and column numbers (B, n).
+
+        Raises:
+            NotFittedError: before `fit`.
+        """
+        self.train_matrix  # noqa: B018  refuses an unfitted model
+        small = self._matrix.shape[0] < self._matrix.shape[1]
+        scores = np.empty(candidates.shape, dtype=np.float32)
+        for place, (row, columns) in enumerate(zip(rows, candidates, strict=True)):
+            rated = self._matrix[[row]]
+            if small:
+                product = self._by_item[columns] @ self.inverse[row]
+            else:
+                product = self.inverse[np.ix_(rated.indices, columns)].sum(axis=0)
+            known = np.isin(columns, rated.indices)
+            scores[place] = known - product / self.diagonal[columns]
+        return scores
 
     def score_histories(self, histories: sparse.csr_array) -> NDArray[np.float32]:
         """Returns scores (B, Q) for users who need not have been there, binary CSR (B, Q).
@@ -80,10 +102,10 @@ class EASE(Baseline):
         rated = histories.astype(np.float64)
         if self._matrix.shape[0] < self._matrix.shape[1]:
             shared = (rated @ self._matrix.T).toarray()
-            product = (rated.toarray() - (shared @ self._inverse) @ self._matrix) / self.l2
+            product = (rated.toarray() - (shared @ self.inverse) @ self._matrix) / self.l2
         else:
-            product = rated @ self._inverse
-        return (rated.toarray() - product / self._diagonal).astype(np.float32)
+            product = rated @ self.inverse
+        return (rated.toarray() - product / self.diagonal).astype(np.float32)
 
 
 def _inverse_gram(rows: sparse.csr_array, l2: float) -> NDArray[np.float64]:
