@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from bocl.trunks.layout import pixelwise, select_rows
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -55,8 +57,9 @@ class FeatureCache:
             images = torch.cat([images, images.flip(-1)])
         with torch.no_grad():
             entry = network.trunk.enter(view(images))
-            self._old = tuple(network.features(images, view)) if reuse and len(network) else ()
-        self._entry = entry if inputs is None else entry[:, inputs].contiguous()
+            old = network.features(images, view) if reuse and len(network) else []
+        self._old = tuple(pixelwise(features) for features in old)
+        self._entry = pixelwise(entry) if inputs is None else entry[:, inputs].contiguous()
         self._targets = samples.targets
         self._flips = flips
 
@@ -69,8 +72,8 @@ class FeatureCache:
         if self._flips and coin is not None:
             places = rows + len(self) * torch.randint(0, 2, rows.shape, generator=coin)
         return Batch(
-            self._entry.index_select(0, places),
-            tuple(features.index_select(0, places) for features in self._old),
+            select_rows(self._entry, places),
+            tuple(select_rows(features, places) for features in self._old),
             self._targets.index_select(0, rows),
         )
 
