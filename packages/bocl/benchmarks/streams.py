@@ -68,7 +68,8 @@ TABLES = {
             Rival("EWC, head per task, λ = 1000", "ewc", {"strength": 1000.0}),
             Rival("LwF", "lwf"),
             Rival("LwF, one growing head", "lwf", {"heads": "growing"}),
-            Rival("RCL, 5 trials", "rcl", {"trials": 5, "epochs": 12, "batch": 64}),
+            Rival("RCL, BOCL's size", "rcl", as_large_as="BOCL"),
+            Rival("RCL, 5 trials", "rcl", {"trials": 5}),
         ),
     ),
 }

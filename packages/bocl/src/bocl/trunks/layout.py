@@ -1,4 +1,4 @@
-"""How images lie in memory: every place's units side by side, which a CPU convolves and pools faster.
+"""How images lie in memory: each place's units side by side, as a CPU convolves them fastest.
 
 Shapes stay (batch, units, height, width) throughout; only strides differ.
 """
