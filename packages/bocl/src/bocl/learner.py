@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -9,6 +11,7 @@ import numpy as np
 import torch
 
 from bocl import certificate, checkpoint, files
+from bocl.compacting import compact
 from bocl.errors import CheckpointError, DataError, NotFittedError, UnknownTaskError
 from bocl.evaluation import accuracy_matrix
 from bocl.fitting import TaskFitter
@@ -200,11 +203,42 @@ class BOCL:
         right = self.logits(samples.inputs, task).argmax(1) == samples.targets
         return float(right.double().mean())
 
+    def compact(self) -> Self:
+        """Returns a learner with the same functions in fewer numbers; this one stays as it is.
+
+        Gates that do not depend on the sample become part of the weights; earlier units whose
+        weights are all zero, and blocks of which no unit is left, are read no more. Logits move by
+        rounding alone, which is checked on made inputs. The new learner has no folder yet: `save`
+        certifies it as it now is.
+
+        Raises:
+            NotFittedError: no task has been learned.
+            CertificateError: a logit would move by more than 1e-5 of the largest.
+        """
+        network = self.fitted_network()
+        smaller = Network(network.trunk, [compact(network.trunk, b) for b in network.blocks])
+        for task in range(self.tasks):
+            certificate.check_equal(network, smaller, task, self.settings.seed)
+        records = [
+            replace(record, parameters=block.parameters, macs=smaller.macs(task))
+            for task, (record, block) in enumerate(zip(self.records, smaller.blocks, strict=True))
+        ]
+        return self._with(self, smaller, records)
+
+    @classmethod
+    def _with(cls, other: Self, network: Network, records: list[TaskRecord]) -> Self:
+        """Returns a learner like another one, without a folder, of its own network."""
+        learner = cls(searcher=other.searcher, **other.settings.as_dict())
+        learner.network, learner.records = network, records
+        learner.router, learner._statistics = copy.deepcopy((other.router, other._statistics))
+        return learner
+
     def save(self, folder: str | Path) -> None:
         """Writes the learner; a reader finds the old one or the new one, never a part."""
         network, path = self.fitted_network(), Path(folder)
+        newest = self.tasks - 1
         for task, block in enumerate(network.blocks):
-            if not (path / "tasks" / f"{task:03}.safetensors").exists() or task == self.tasks - 1:
+            if path != self._folder or task == newest:  # in its own folder all others are written
                 issued = certificate.certify(network, task, self.settings.seed)
                 checkpoint.save_task(path, task, block, issued)
         moments = {} if self.router is None else self.router.tensors()
