@@ -164,7 +164,14 @@ class TaskFitter:
             for part, flips in ((samples, settings.flips), (validation, False))
         ]
         return Trialling(
-            candidate, caches[0], caches[1], settings=settings, journal=journal, key=self._key
+            candidate,
+            caches[0],
+            caches[1],
+            first=network.blocks[0] if settings.inherit and len(network) else None,
+            inputs=inputs,
+            settings=settings,
+            journal=journal,
+            key=self._key,
         )
 
     def _search(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import torch
 
-from bocl import certificate, checkpoint, files
-from bocl.compacting import compact
-from bocl.errors import CheckpointError, DataError, NotFittedError, UnknownTaskError
+from bocl import checkpoint, files, saving
+from bocl.compacting import compact_network
+from bocl.errors import CheckpointError, NotFittedError, UnknownTaskError
 from bocl.evaluation import accuracy_matrix
 from bocl.fitting import TaskFitter
 from bocl.journal import Journal
@@ -22,7 +22,7 @@ from bocl.routing import Router
 from bocl.search.pareto import pareto_front
 from bocl.searchers import make_searcher
 from bocl.settings import Settings, settings_of
-from bocl.streams.samples import as_samples, check_labels, split_validation
+from bocl.streams.samples import as_samples, check_labels, classes_of, split_validation
 from bocl.task_free import predict_pairs
 from bocl.trunks.architectures import Trunk, make_trunk
 
@@ -101,10 +101,7 @@ class BOCL:
             TrainingDivergedError: the loss stopped being finite.
         """
         samples = as_samples(train)
-        classes = int(samples.targets.max()) + 1
-        if len(torch.unique(samples.targets)) < 2:
-            label = int(samples.targets[0])
-            raise DataError(f"the task has one class only, label {label}; it needs at least two")
+        classes = classes_of(samples)
         network = self.network or Network(self._trunk(samples))
         network.trunk.enter(samples.inputs[:0])
         if val is None:
@@ -215,10 +212,7 @@ class BOCL:
             NotFittedError: no task has been learned.
             CertificateError: a logit would move by more than 1e-5 of the largest.
         """
-        network = self.fitted_network()
-        smaller = Network(network.trunk, [compact(network.trunk, b) for b in network.blocks])
-        for task in range(self.tasks):
-            certificate.check_equal(network, smaller, task, self.settings.seed)
+        smaller = compact_network(self.fitted_network(), self.settings.seed)
         records = [
             replace(record, parameters=block.parameters, macs=smaller.macs(task))
             for task, (record, block) in enumerate(zip(self.records, smaller.blocks, strict=True))
@@ -235,22 +229,16 @@ class BOCL:
 
     def save(self, folder: str | Path) -> None:
         """Writes the learner; a reader finds the old one or the new one, never a part."""
-        network, path = self.fitted_network(), Path(folder)
-        newest = self.tasks - 1
-        for task, block in enumerate(network.blocks):
-            if path != self._folder or task == newest:  # in its own folder all others are written
-                issued = certificate.certify(network, task, self.settings.seed)
-                checkpoint.save_task(path, task, block, issued)
-        moments = {} if self.router is None else self.router.tensors()
-        moments |= {f"statistics.{task}": part for task, part in self._statistics.items()}
-        settings = self._plain_settings()
-        checkpoint.save_index(
+        path = Path(folder)
+        saving.save_learner(
             path,
-            trunk=network.trunk,
-            settings=settings,
+            network=self.fitted_network(),
             records=self.records,
-            blocks=network.blocks,
-            moments=moments,
+            router=self.router,
+            statistics=self._statistics,
+            settings=self._plain_settings(),
+            # in its own folder all but the newest task are written already
+            first_task=self.tasks - 1 if path == self._folder else 0,
         )
 
     @classmethod
@@ -301,14 +289,9 @@ class BOCL:
                 f"this one has {mine[name]!r}"
             )
         self.network = Network(trunk, blocks)
-        self._statistics = {
-            int(name.split(".")[1]): moments.pop(name)
-            for name in list(moments)
-            if name.startswith("statistics.")
-        }
-        if moments:
-            self.router = Router(trunk.input_shape, self.settings.routing, self.settings.seed)
-            self.router.restore(moments)
+        self.router, self._statistics = saving.split_moments(
+            moments, trunk.input_shape, self.settings.routing, self.settings.seed
+        )
 
     def fitted_network(self) -> Network:
         """Returns the network.

@@ -35,6 +35,7 @@ class Settings:
     alpha: float = _setting(0.3, "Accuracy that growth by a whole first network must bring.")
     cost: str = _setting("parameters", f"What growth costs: {', '.join(COSTS)}.")
     fidelity: str = _setting("shared", f"How a trial is measured: {', '.join(FIDELITIES)}.")
+    inherit: bool = _setting(True, "Whether new units start as copies of the first network's.")
     epochs: int = _setting(5, "Epochs of the final training.")
     batch: int = _setting(128, "Samples in a step.")
     rate: float = _setting(4e-3, "Adam's peak step size.")
@@ -97,6 +98,7 @@ PAPER: dict[str, Any] = {
     "alpha": 1e-4,
     "cost": "units",
     "fidelity": "full",
+    "inherit": False,
     "epochs": 15,
     "batch": 32,
     "rate": 1e-3,

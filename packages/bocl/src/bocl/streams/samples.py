@@ -134,6 +134,18 @@ def _stack(data: Dataset[Any]) -> tuple[Tensor, Tensor]:
     return inputs, torch.tensor([int(pair[1]) for pair in pairs])
 
 
+def classes_of(samples: Samples) -> int:
+    """Returns how many classes a task has: its largest label + 1.
+
+    Raises:
+        DataError: all samples are of one class.
+    """
+    if len(torch.unique(samples.targets)) < 2:
+        label = int(samples.targets[0])
+        raise DataError(f"the task has one class only, label {label}; it needs at least two")
+    return int(samples.targets.max()) + 1
+
+
 def check_labels(samples: Samples, classes: int) -> None:
     """Raises DataError when a label is not below `classes`."""
     largest = int(samples.targets.max())
