@@ -47,6 +47,7 @@ def _rivals(*more: Rival) -> tuple[Rival, ...]:
     return (
         Rival("BOCL", "bocl"),
         Rival("separate", "separate"),
+        Rival("separate, copies of the first", "separate", {"copies": True}),
         Rival("separate, equal size", "equal-size"),
         Rival("separate, BOCL's size", "equal-size", as_large_as="BOCL"),
         *more,

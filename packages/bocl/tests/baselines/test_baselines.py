@@ -210,6 +210,16 @@ def test_packnet_gives_each_task_its_share_of_every_layer():
 
 @settings(max_examples=30, deadline=None)
 @given(st.sampled_from([(7, 5), (312, 128), (40,)]), st.integers(200, 400_000))
+def test_separate_networks_may_start_as_copies_of_the_first():
+    never = Schedule(epochs=1, batch=90, rate=1e-12)
+    method = Separate(TRUNK, never, copies=True)
+    for seed in range(2):
+        method.fit_task(task(seed))
+    (_, first), (_, second) = method._learned
+    torch.testing.assert_close(second["1.weight"], first["1.weight"])
+    assert not torch.allclose(second["head.weight"], first["head.weight"])
+
+
 def test_widths_within_a_budget_fit_it_and_no_wider_ones_do(base, budget):
     trunk = make_trunk("mlp", (1, 9, 9), base)
     widths = widths_within(trunk, 10, budget)
