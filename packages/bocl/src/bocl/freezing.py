@@ -10,7 +10,7 @@ from bocl import gates
 from bocl.blocks import Block
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
@@ -124,6 +124,7 @@ def freeze(
     unread: Mapping[int, Tensor],
     view: View,
     inputs: Tensor | None,
+    offered: Sequence[Sequence[Tensor]] | None = None,
 ) -> Block:
     """Returns the block of trained weights: the same function, without what is not read.
 
@@ -134,6 +135,8 @@ def freeze(
         unread: from `unread_units`; the weights of those units are zero.
         view: of the task.
         inputs: kept input units, None for all.
+        offered: for each level and earlier block, which of its units the candidate's old units are;
+            None for all.
     """
     frozen = {name: weight.clone() for name, weight in weights.items()}
     reads: list[tuple[Tensor, ...]] = []
@@ -149,7 +152,9 @@ def freeze(
         vector = gates.vector(weights, level, units)
         fixed = torch.ones(total) if vector is None else vector.detach()
         shares = torch.split(torch.where(kept, fixed, 0.0), units)
-        reads.append(tuple(part.nonzero().flatten() for part in torch.split(kept, units)))
+        parts = torch.split(kept, units)
+        named = [torch.arange(n) for n in units] if offered is None else offered[level - 1]
+        reads.append(tuple(own[part] for own, part in zip(named, parts, strict=True)))
         attention.append(tuple(float(part.mean()) if len(part) else 0.0 for part in shares))
         for name in names:
             frozen[name] = without_inputs(frozen[name], spread(kept, name, candidate.trunk))

@@ -128,7 +128,10 @@ class BOCL:
             landscapes=landscapes,
             report=self._report,
         )
-        fitted = fitter.fit(name or f"task {task}", part, validation, classes, journal)
+        # a trial of full fidelity is the final training: it must not have seen the validation part
+        refit = val is None and self.settings.refit and self.settings.fidelity != "full"
+        title = name or f"task {task}"
+        fitted = fitter.fit(title, part, validation, classes, journal, refit=refit)
         network.blocks.append(fitted.block)
         self.network = network
         fitted.record.fingerprint = fingerprint

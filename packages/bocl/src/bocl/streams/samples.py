@@ -32,6 +32,11 @@ class Samples:
     def __getitem__(self, rows: Tensor) -> Samples:
         return Samples(self.inputs[rows], self.targets[rows])
 
+    def joined(self, other: Samples) -> Samples:
+        """Returns these samples and others after them."""
+        inputs = torch.cat([self.inputs, other.inputs])
+        return Samples(inputs, torch.cat([self.targets, other.targets]))
+
 
 @dataclass(frozen=True)
 class Task:
