@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from made_tasks import made_samples
 
 from bocl import gates, seeds
-from bocl.cache import FeatureCache
+from bocl.cache import FeatureCache, Seen
 from bocl.candidate import Candidate
 from bocl.growth import Growth
 from bocl.network import Network
@@ -53,6 +53,26 @@ def test_a_frozen_block_computes_what_was_trained_and_compaction_loses_nothing(t
     read = sum(len(part) for level in network.blocks[2].reads for part in level)
     every = sum(sum(block.growth.widths) for block in network.blocks[:2])
     assert read < every if prune else read == every
+
+
+@pytest.mark.parametrize("trunk", SHAPES)
+@settings(max_examples=5, deadline=None)
+@given(data=st.data())
+def test_some_units_features_are_those_among_all(trunk, data):
+    base = make_trunk(trunk, SHAPES[trunk], BASES[trunk])
+    network = Network(base)
+    grow(network, Growth(base.base, reuse=False))
+    for task in range(1, 4):
+        samples, _ = grow(network, data.draw(growths(len(base.levels))), seed=task, prune=0.5)
+    whole = network.features(samples.inputs, View())
+    chosen = [
+        torch.tensor(sorted(data.draw(st.sets(st.integers(0, part.shape[1] - 1)))), dtype=int)
+        for part in whole
+    ]
+    offered = Seen(View(), units=chosen).by_block(network)
+    some = network.features(samples.inputs, View(), offered)
+    for part, units, found in zip(whole, chosen, some, strict=True):
+        torch.testing.assert_close(found, part.index_select(1, units))
 
 
 def test_a_block_with_every_old_unit_cut_needs_no_old_block():

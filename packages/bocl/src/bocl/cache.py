@@ -39,8 +39,9 @@ class Seen:
         self, network: Network, samples: Samples, *, reuse: bool, flips: bool = False
     ) -> FeatureCache:
         """Returns a cache of all that the task sees of samples."""
+        offered = self.by_block(network)
         return FeatureCache(
-            network, samples, self.view, self.inputs, units=self.units, reuse=reuse, flips=flips
+            network, samples, self.view, self.inputs, offered=offered, reuse=reuse, flips=flips
         )
 
     def by_block(self, network: Network) -> list[list[Tensor]]:
@@ -76,7 +77,7 @@ class FeatureCache:
     """Samples of a task, entered under its view, with all earlier features.
 
     Args:
-        units: for each level the earlier units to hold, None for all.
+        offered: for each level and block the units to hold, None for all.
         flips: also hold every image mirrored; training then draws one of the two.
     """
 
@@ -87,7 +88,7 @@ class FeatureCache:
         view: View,
         inputs: Tensor | None,
         *,
-        units: Sequence[Tensor] | None = None,
+        offered: Sequence[Sequence[Tensor]] | None = None,
         reuse: bool,
         flips: bool = False,
     ) -> None:
@@ -96,13 +97,7 @@ class FeatureCache:
             images = torch.cat([images, images.flip(-1)])
         with torch.no_grad():
             entry = network.trunk.enter(view(images))
-            old = network.features(images, view) if reuse and len(network) else []
-        if units is not None and old:
-            pairs = zip(old, units, strict=True)
-            old = [
-                features if len(read) == features.shape[1] else features.index_select(1, read)
-                for features, read in pairs
-            ]
+            old = network.features(images, view, offered) if reuse and len(network) else []
         self._old = tuple(pixelwise(features) for features in old)
         self._entry = pixelwise(entry) if inputs is None else entry[:, inputs].contiguous()
         self._targets = samples.targets
