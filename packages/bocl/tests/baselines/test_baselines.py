@@ -208,8 +208,6 @@ def test_packnet_gives_each_task_its_share_of_every_layer():
         method.fit_task(task(3))
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.sampled_from([(7, 5), (312, 128), (40,)]), st.integers(200, 400_000))
 def test_separate_networks_may_start_as_copies_of_the_first():
     never = Schedule(epochs=1, batch=90, rate=1e-12)
     method = Separate(TRUNK, never, copies=True)
@@ -220,6 +218,8 @@ def test_separate_networks_may_start_as_copies_of_the_first():
     assert not torch.allclose(second["head.weight"], first["head.weight"])
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from([(7, 5), (312, 128), (40,)]), st.integers(200, 400_000))
 def test_widths_within_a_budget_fit_it_and_no_wider_ones_do(base, budget):
     trunk = make_trunk("mlp", (1, 9, 9), base)
     widths = widths_within(trunk, 10, budget)
