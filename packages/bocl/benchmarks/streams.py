@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from bocl.comparing import frame_of, measure_method
-from bocl.comparison import Outcomes
+from bocl.comparison import Outcome, Outcomes
 from bocl.streams.registry import make_stream
+
+HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ def _rivals(*more: Rival) -> tuple[Rival, ...]:
     return (
         Rival("BOCL", "bocl"),
         Rival("separate", "separate"),
+        Rival("separate, copies of the first", "separate", {"copies": True}),
         Rival("separate, equal size", "equal-size"),
         Rival("separate, BOCL's size", "equal-size", as_large_as="BOCL"),
         *more,
@@ -68,7 +74,10 @@ TABLES = {
             Rival("EWC, head per task, λ = 1000", "ewc", {"strength": 1000.0}),
             Rival("LwF", "lwf"),
             Rival("LwF, one growing head", "lwf", {"heads": "growing"}),
-            Rival("RCL, 5 trials", "rcl", {"trials": 5, "epochs": 12, "batch": 64}),
+            Rival("Avalanche's PNN, dense columns", "avalanche", {"name": "PNN"}),
+            Rival("Avalanche's PackNet", "avalanche", {"name": "PackNet"}),
+            Rival("RCL, BOCL's size", "rcl", as_large_as="BOCL"),
+            Rival("RCL, 5 trials", "rcl", {"trials": 5}),
         ),
     ),
 }
@@ -94,9 +103,14 @@ def run_table(name: str, only: list[str] | None, seed: int, outcomes: Outcomes) 
             if like is None:
                 continue
             changes["total"] = like.parameters
-        outcome = measure_method(
-            table.stream, rival.label, rival.method, tasks, frame, report=_tell, **changes
-        )
+        if rival.method == "avalanche":
+            if "BOCL_PEERS" not in os.environ:
+                continue
+            outcome = measured_by_avalanche(changes["name"], table.stream, seed)
+        else:
+            outcome = measure_method(
+                table.stream, rival.label, rival.method, tasks, frame, report=_tell, **changes
+            )
         outcome.facts["commit"] = _commit()
         outcomes.add(outcome)
         print(
@@ -104,6 +118,13 @@ def run_table(name: str, only: list[str] | None, seed: int, outcomes: Outcomes) 
             f"{outcome.parameters / outcome.base:.2f}x, {outcome.cpu_s:.0f} CPU s",
             flush=True,
         )
+
+
+def measured_by_avalanche(name: str, stream: str, seed: int) -> Outcome:
+    """Returns what one of Avalanche's methods makes of a stream, run by $BOCL_PEERS."""
+    command = [os.environ["BOCL_PEERS"], "-W", "ignore", HERE / "peers.py", name, stream, str(seed)]
+    found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return Outcome(**json.loads(found.stdout.splitlines()[-1]))
 
 
 def _tell(line: str) -> None:

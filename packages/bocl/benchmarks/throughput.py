@@ -10,11 +10,11 @@ import gzip
 import json
 import tempfile
 import time
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
+from avalanche_on_cpu import avalanche
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -68,8 +68,7 @@ def plain_loop(samples: Samples) -> float:
 
 def avalanche_loop(samples: Samples) -> float:
     """Returns the CPU seconds of Avalanche's Naive strategy without loggers."""
-    benchmarks = import_module("avalanche.benchmarks")
-    supervised = import_module("avalanche.training.supervised")
+    benchmarks, supervised = avalanche("benchmarks"), avalanche("training.supervised")
     pair = [(samples.inputs, samples.targets)]
     benchmark = benchmarks.tensors_benchmark(train_tensors=pair, test_tensors=pair, task_labels=[0])
     model = network()
@@ -88,8 +87,7 @@ def avalanche_loop(samples: Samples) -> float:
 
 def avalanche_own_mnist() -> float:
     """Returns the CPU seconds of the same on Avalanche's own MNIST, transforms included."""
-    benchmarks = import_module("avalanche.benchmarks")
-    supervised = import_module("avalanche.training.supervised")
+    benchmarks, supervised = avalanche("benchmarks"), avalanche("training.supervised")
     with tempfile.TemporaryDirectory() as root:
         raw = Path(root) / "MNIST" / "raw"
         raw.mkdir(parents=True)
@@ -118,9 +116,6 @@ def main() -> None:
     samples = images()
     loops = {"bocl": ours, "DataLoader and torch.optim": plain_loop}
     if find_spec("avalanche"):
-        library = torch.library.Library("torchvision", "FRAGMENT")
-        for name in ("nms", "qnms"):  # a CPU build of torch lacks what torchvision's wheel expects
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         loops["Avalanche 0.6.0, Naive, tensors"] = avalanche_loop
     warm = samples[torch.arange(4096)]
     for loop in loops.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 
@@ -60,6 +61,22 @@ def test_another_seed_in_the_same_folder_is_refused(tmp_path):
     done = CliRunner().invoke(main, ["run", "--out", folder, "--seed", "1", *FAST])
     assert done.exit_code == 2
     assert "seed" in done.stderr
+
+
+def test_a_run_killed_by_sigkill_goes_on_to_the_same_bits(tmp_path):
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    command = [sys.executable, "-m", "bocl", "run", *FAST, "--no-routing-test", "--out"]
+    CliRunner().invoke(main, ["run", *FAST, "--no-routing-test", "--out", str(straight)])
+    with subprocess.Popen(
+        [*command, str(killed)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith(b"task 0")  # the second task is under way
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    CliRunner().invoke(main, ["run", *FAST, "--no-routing-test", "--out", str(killed)])
+    for name in ("tasks/000.safetensors", "tasks/001.safetensors"):
+        assert (killed / name).read_bytes() == (straight / name).read_bytes()
 
 
 def test_help_and_import_need_no_torch():

@@ -56,7 +56,7 @@ def same(left, right):
 
 @pytest.mark.parametrize("gate_kind", ["both", "input", "none"])
 def test_learning_more_changes_no_earlier_logit(gate_kind):
-    learner, seen = small(gates=gate_kind), []
+    learner, seen = small(gates=gate_kind, epochs=8), []
     for samples in tasks():
         learner.fit_task(samples)
         seen.append((samples.inputs, learner.logits(samples.inputs, len(seen))))
@@ -68,7 +68,8 @@ def test_learning_more_changes_no_earlier_logit(gate_kind):
 
 @pytest.mark.parametrize(("trunk", "shape"), [("lenet", (1, 16, 16)), ("resnet", (3, 16, 16))])
 def test_convolutional_trunks_learn_and_keep(trunk, shape):
-    learner = small(trunk=trunk, base=(3, 4, 6), flips=trunk == "resnet", epochs=12, rate=0.01)
+    sizes = {"base": (3, 4, 6), "largest": (3, 4, 6)}
+    learner = small(trunk=trunk, **sizes, flips=trunk == "resnet", epochs=12, rate=0.01)
     first, second = tasks(2, shape)
     learner.fit_task(first)
     before = learner.logits(first.inputs, 0)

@@ -6,68 +6,18 @@ import numpy as np
 import pytest
 import torch
 from dense_reference import dense_logits
+from grown_networks import BASES, SHAPES, grow, growths
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_tasks import made_samples
 
 from bocl import gates, seeds
-from bocl.cache import FeatureCache
+from bocl.cache import FeatureCache, Seen
 from bocl.candidate import Candidate
-from bocl.freezing import freeze, silent_units, unread_units, zeroed
 from bocl.growth import Growth
 from bocl.network import Network
-from bocl.parameters import Parameters
 from bocl.trunks.architectures import make_trunk
 from bocl.views import View
-
-SHAPES = {"mlp": (12,), "lenet": (1, 16, 16), "resnet": (3, 16, 16)}
-BASES = {"mlp": (6, 5), "lenet": (3, 4, 6), "resnet": (3, 4, 5)}
-
-
-def grow(network, growth, *, gate_kind="both", classes=3, seed=0, prune=0.0, inputs=None):
-    """Adds a block of random weights and gates, pruned and frozen as after a training."""
-    trunk = network.trunk
-    units = [network.widths(level) for level in range(1, len(trunk.levels) + 1)]
-    width = trunk.input_units if inputs is None else len(inputs)
-    candidate = Candidate(
-        trunk,
-        growth,
-        classes=classes,
-        inputs=width,
-        old_units=units,
-        gate_kind=gate_kind,
-    )
-    parameters = Parameters(candidate.initial(seeds.generator(seed)))
-    noise = torch.randn(len(parameters.vector), generator=seeds.generator("noise", seed))
-    with torch.no_grad():
-        parameters.vector.add_(noise, alpha=0.3)
-    samples = made_samples(40, trunk.input_shape, classes, seed)
-    data = FeatureCache(network, samples, View(), inputs, reuse=growth.reuse)
-    weights = parameters.leaves
-    found = unread_units(candidate, growth, weights, data, prune)
-    with torch.no_grad():
-        parameters.vector.mul_(parameters.mask(zeroed(candidate, growth, weights, found)))
-    levels = range(1, len(trunk.levels) + 1)
-    silent = {level: silent_units(candidate, growth, weights, level) for level in levels}
-    silent = {level: part for level, part in silent.items() if part.numel()}
-    copies = parameters.copies()
-    block = freeze(candidate, growth, copies, unread=silent, view=View(), inputs=inputs)
-    rows = torch.arange(len(samples))
-    with torch.no_grad():
-        trained = candidate.logits(copies, growth, data.batch(rows))
-    network.blocks.append(block)
-    return samples, trained
-
-
-def growths(levels):
-    """All shapes of growth: none, some on top, everywhere, and alone."""
-    most = st.integers(0, 4)
-
-    def make(start, width, reuse):
-        widths = tuple(width + k if k >= start else 0 for k in range(levels))
-        return Growth(widths, reuse) if reuse else Growth(tuple(w or 1 for w in widths), reuse)
-
-    return st.builds(make, st.integers(0, levels), most.map(lambda w: w + 1), st.booleans())
 
 
 @pytest.mark.parametrize("trunk", SHAPES)
@@ -103,6 +53,26 @@ def test_a_frozen_block_computes_what_was_trained_and_compaction_loses_nothing(t
     read = sum(len(part) for level in network.blocks[2].reads for part in level)
     every = sum(sum(block.growth.widths) for block in network.blocks[:2])
     assert read < every if prune else read == every
+
+
+@pytest.mark.parametrize("trunk", SHAPES)
+@settings(max_examples=5, deadline=None)
+@given(data=st.data())
+def test_some_units_features_are_those_among_all(trunk, data):
+    base = make_trunk(trunk, SHAPES[trunk], BASES[trunk])
+    network = Network(base)
+    grow(network, Growth(base.base, reuse=False))
+    for task in range(1, 4):
+        samples, _ = grow(network, data.draw(growths(len(base.levels))), seed=task, prune=0.5)
+    whole = network.features(samples.inputs, View())
+    chosen = [
+        torch.tensor(sorted(data.draw(st.sets(st.integers(0, part.shape[1] - 1)))), dtype=int)
+        for part in whole
+    ]
+    offered = Seen(View(), units=chosen).by_block(network)
+    some = network.features(samples.inputs, View(), offered)
+    for part, units, found in zip(whole, chosen, some, strict=True):
+        torch.testing.assert_close(found, part.index_select(1, units))
 
 
 def test_a_block_with_every_old_unit_cut_needs_no_old_block():

@@ -7,12 +7,52 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from bocl.offering import by_block
+from bocl.trunks.layout import pixelwise, select_rows
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from bocl.network import Network
     from bocl.streams.samples import Samples
     from bocl.views import View
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a task sees of its inputs and of earlier tasks.
+
+    Attributes:
+        view: how it looks at its inputs.
+        inputs: (kept,) sorted input units that its level 1 may read, None for all.
+        units: for each level the sorted earlier units, counted over all blocks in order, that it
+            may read; None for all.
+    """
+
+    view: View
+    inputs: Tensor | None = None
+    units: list[Tensor] | None = None
+
+    def cache(
+        self, network: Network, samples: Samples, *, reuse: bool, flips: bool = False
+    ) -> FeatureCache:
+        """Returns a cache of all that the task sees of samples."""
+        offered = self.by_block(network)
+        return FeatureCache(
+            network, samples, self.view, self.inputs, offered=offered, reuse=reuse, flips=flips
+        )
+
+    def by_block(self, network: Network) -> list[list[Tensor]]:
+        """Returns, for each level and block, the units of the block that the task may read."""
+        levels = range(1, len(network.trunk.levels) + 1)
+        if self.units is None:
+            return [[torch.arange(width) for width in network.widths(level)] for level in levels]
+        return [
+            by_block(units, network.widths(level))
+            for level, units in zip(levels, self.units, strict=True)
+        ]
 
 
 JUDGED = 5000  # rows by which inputs are weighed, unless only constants are to go
@@ -37,6 +77,7 @@ class FeatureCache:
     """Samples of a task, entered under its view, with all earlier features.
 
     Args:
+        offered: for each level and block the units to hold, None for all.
         flips: also hold every image mirrored; training then draws one of the two.
     """
 
@@ -47,6 +88,7 @@ class FeatureCache:
         view: View,
         inputs: Tensor | None,
         *,
+        offered: Sequence[Sequence[Tensor]] | None = None,
         reuse: bool,
         flips: bool = False,
     ) -> None:
@@ -55,8 +97,9 @@ class FeatureCache:
             images = torch.cat([images, images.flip(-1)])
         with torch.no_grad():
             entry = network.trunk.enter(view(images))
-            self._old = tuple(network.features(images, view)) if reuse and len(network) else ()
-        self._entry = entry if inputs is None else entry[:, inputs].contiguous()
+            old = network.features(images, view, offered) if reuse and len(network) else []
+        self._old = tuple(pixelwise(features) for features in old)
+        self._entry = pixelwise(entry) if inputs is None else entry[:, inputs].contiguous()
         self._targets = samples.targets
         self._flips = flips
 
@@ -69,8 +112,8 @@ class FeatureCache:
         if self._flips and coin is not None:
             places = rows + len(self) * torch.randint(0, 2, rows.shape, generator=coin)
         return Batch(
-            self._entry.index_select(0, places),
-            tuple(features.index_select(0, places) for features in self._old),
+            select_rows(self._entry, places),
+            tuple(select_rows(features, places) for features in self._old),
             self._targets.index_select(0, rows),
         )
 

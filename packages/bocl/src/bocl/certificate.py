@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bocl.network import Network
 
 PROBES = 64
+ROUNDING = 1e-5
 
 
 def probe_inputs(network: Network, task: int, seed: int) -> Tensor:
@@ -42,6 +43,18 @@ def certify(network: Network, task: int, seed: int) -> dict[str, Any]:
         "weights": weight_digests(network, task),
         "logits": files.digest(logits),
     }
+
+
+def check_equal(network: Network, other: Network, task: int, seed: int) -> None:
+    """Raises CertificateError where another network's logits of a task differ beyond rounding."""
+    inputs = probe_inputs(network, task, seed)
+    wanted, found = network.logits(task, inputs), other.logits(task, inputs)
+    moved = float((found - wanted).abs().max() / wanted.abs().max().clamp(min=1e-12))
+    if not moved <= ROUNDING:
+        raise CertificateError(
+            f"a logit of task {task} would move by {moved:.1e} of the largest; "
+            f"{ROUNDING} is allowed"
+        )
 
 
 def weight_digests(network: Network, task: int) -> dict[str, str]:

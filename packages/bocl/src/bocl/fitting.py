@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from bocl import seeds
-from bocl.cache import FeatureCache, kept_inputs
+from bocl.cache import Seen, kept_inputs
 from bocl.finding_views import find_view
 from bocl.freezing import freeze, silent_units, unread_units, zeroed
+from bocl.offering import JUDGED, offered_units
 from bocl.parameters import Parameters
 from bocl.posing import pose_candidate, pose_problem
 from bocl.records import TaskRecord
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from bocl.blocks import Block
+    from bocl.cache import FeatureCache
     from bocl.growth import Growth
     from bocl.journal import Journal
     from bocl.network import Network
@@ -81,9 +83,25 @@ class TaskFitter:
         self._key = (settings.seed, f"task{len(network)}")
 
     def fit(
-        self, name: str, samples: Samples, validation: Samples, classes: int, journal: Journal
+        self,
+        name: str,
+        samples: Samples,
+        validation: Samples,
+        classes: int,
+        journal: Journal,
+        *,
+        refit: bool,
     ) -> Fitted:
-        """Returns the new block with its record; the network itself is not changed."""
+        """Returns the new block with its record; the network itself is not changed.
+
+        Args:
+            name: of the task.
+            samples: for training.
+            validation: by which growths are judged.
+            classes: of the task's head.
+            journal: keeps unfinished work.
+            refit: whether the chosen growth's final training has the validation samples too.
+        """
         began = time.process_time()
         network, settings = self._network, self._settings
         statistics, view = None, View()
@@ -99,10 +117,8 @@ class TaskFitter:
             )
             plain = view.name == "identity"
             statistics = raw if plain else None  # a task in disguise adds nothing to compare with
-        inputs = self._inputs(samples, view)
-        trialling = self._trialling(
-            samples, validation, classes, view=view, inputs=inputs, journal=journal
-        )
+        seen = self._seen(samples, view)
+        trialling = self._trialling(samples, validation, classes, seen=seen, journal=journal)
         problem = pose_problem(
             trialling.candidate,
             settings,
@@ -114,9 +130,23 @@ class TaskFitter:
         recommendation, trials, thinking = self._search(trialling, problem, journal)
         searched = time.process_time()
         growth = recommendation.growth
-        weights, unread = self._train(trialling, growth, trials, journal)
+        data = trialling.data
+        if refit:
+            data = seen.cache(
+                network,
+                samples.joined(validation),
+                reuse=trialling.candidate.largest.reuse,
+                flips=settings.flips,
+            )
+        weights, unread = self._train(trialling, data, growth, trials, journal)
         block = freeze(
-            trialling.candidate, growth, weights, unread=unread, view=view, inputs=inputs
+            trialling.candidate,
+            growth,
+            weights,
+            unread=unread,
+            offered=seen.by_block(network),
+            view=view,
+            inputs=seen.inputs,
         )
         record = TaskRecord(
             name=name,
@@ -124,7 +154,7 @@ class TaskFitter:
             fingerprint="",
             view=view.name,
             growth=growth,
-            validation_accuracy=trialling.validated(weights, growth),
+            validation_accuracy=None if refit else trialling.validated(weights, growth),
             parameters=block.parameters,
             macs=0,
             trials=trials,
@@ -138,13 +168,19 @@ class TaskFitter:
         )
         return Fitted(block, record, statistics)
 
-    def _inputs(self, samples: Samples, view: View) -> Tensor | None:
-        trunk = self._network.trunk
-        if not trunk.flat:
-            return None
-        # the first task's block serves all that come: it sees whatever ever changes
-        share = self._settings.input_share if len(self._network) else 1.0
-        return kept_inputs(trunk.enter(view(samples.inputs)), share)
+    def _seen(self, samples: Samples, view: View) -> Seen:
+        """Returns what the task will see of inputs and earlier units."""
+        network, settings = self._network, self._settings
+        trunk, inputs, units = network.trunk, None, None
+        if trunk.flat:
+            # the first task's block serves all that come: it sees whatever ever changes
+            share = settings.input_share if len(network) else 1.0
+            inputs = kept_inputs(trunk.enter(view(samples.inputs)), share)
+        if settings.bounded and len(network):
+            judged = samples[torch.linspace(0, len(samples) - 1, min(JUDGED, len(samples))).long()]
+            features = network.features(judged.inputs, view)
+            units = offered_units(features, judged.targets, trunk.base)
+        return Seen(view, inputs, units)
 
     def _trialling(
         self,
@@ -152,19 +188,21 @@ class TaskFitter:
         validation: Samples,
         classes: int,
         *,
-        view: View,
-        inputs: Tensor | None,
+        seen: Seen,
         journal: Journal,
     ) -> Trialling:
         network, settings = self._network, self._settings
-        only = self._searcher.only
-        candidate = pose_candidate(network, settings, classes, inputs, only)
-        caches = [
-            FeatureCache(network, part, view, inputs, reuse=candidate.largest.reuse, flips=flips)
-            for part, flips in ((samples, settings.flips), (validation, False))
-        ]
+        candidate = pose_candidate(network, settings, classes, seen, self._searcher.only)
+        reuse = candidate.largest.reuse
         return Trialling(
-            candidate, caches[0], caches[1], settings=settings, journal=journal, key=self._key
+            candidate,
+            seen.cache(network, samples, reuse=reuse, flips=settings.flips),
+            seen.cache(network, validation, reuse=reuse),
+            first=network.blocks[0] if settings.inherit and len(network) else None,
+            inputs=seen.inputs,
+            settings=settings,
+            journal=journal,
+            key=self._key,
         )
 
     def _search(
@@ -191,7 +229,12 @@ class TaskFitter:
         )
 
     def _train(
-        self, trialling: Trialling, growth: Growth, trials: Sequence[Trial], journal: Journal
+        self,
+        trialling: Trialling,
+        data: FeatureCache,
+        growth: Growth,
+        trials: Sequence[Trial],
+        journal: Journal,
     ) -> tuple[dict[str, Tensor], dict[int, Tensor]]:
         candidate, settings = trialling.candidate, self._settings
         parameters = Parameters(trialling.start(growth))
@@ -212,9 +255,7 @@ class TaskFitter:
         def epoch_end(epoch: int) -> Tensor | None:
             if epoch != prune_epoch or epoch == settings.epochs or not pruning:
                 return None
-            found = unread_units(
-                candidate, growth, parameters.leaves, trialling.data, settings.prune
-            )
+            found = unread_units(candidate, growth, parameters.leaves, data, settings.prune)
             zeros = zeroed(candidate, growth, parameters.leaves, found)
             mask = parameters.mask(zeros)
             with torch.no_grad():
@@ -226,7 +267,7 @@ class TaskFitter:
 
         train(
             parameters,
-            trialling.data,
+            data,
             trialling.loss(growth),
             trialling.final_schedule,
             key,

@@ -10,34 +10,27 @@ from bocl import gates
 from bocl.blocks import Block
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
     from bocl.cache import FeatureCache
     from bocl.candidate import Candidate
     from bocl.growth import Growth
+    from bocl.trunks.architectures import Trunk
     from bocl.views import View
 
 SAMPLED = 2000  # rows by which a unit's size is judged
 
 
-def reader_of(candidate: Candidate, growth: Growth, level: int) -> str | None:
-    """Returns the name of the weight that reads above a level, None if nobody does."""
-    if level == len(growth.widths):
-        return "head.weight"
-    if growth.widths[level] == 0:
-        return None
-    names = [name for name in candidate.trunk.levels[level].roles if name in ("weight", "first")]
-    return f"{level + 1}.{names[0]}"
-
-
-def readers_of(candidate: Candidate, growth: Growth, level: int) -> list[str]:
+def readers_of(trunk: Trunk, growth: Growth, level: int) -> list[str]:
     """Returns the names of all weights that read above a level (a residual level has two)."""
-    main = reader_of(candidate, growth, level)
-    if main is None:
+    if level == len(growth.widths):
+        return ["head.weight"]
+    if growth.widths[level] == 0:
         return []
-    return [main, f"{level + 1}.shortcut"] if main.endswith(".first") else [main]
+    readers = ("weight", "first", "shortcut")
+    return [f"{level + 1}.{name}" for name in trunk.levels[level].roles if name in readers]
 
 
 def unread_units(
@@ -57,13 +50,15 @@ def unread_units(
     batch = data.batch(torch.arange(min(SAMPLED, len(data))))
     result = {}
     for level, features in enumerate(batch.old, start=1):
-        names = readers_of(candidate, growth, level)
+        names = readers_of(candidate.trunk, growth, level)
         if not names or features.shape[1] == 0:
             continue
         units = candidate.old_units[level - 1]
         size = features.transpose(0, 1).flatten(1).square().mean(1)
-        columns = torch.cat([_columns(weights, name, sum(units), candidate) for name in names], 1)
-        score = (size * columns.square().sum(1)).sqrt()
+        entries = torch.cat(
+            [columns(weights, name, sum(units), candidate.trunk) for name in names], 1
+        )
+        score = (size * entries.square().sum(1)).sqrt()
         vector = gates.vector(weights, level, units)
         if vector is not None:
             score = score * vector
@@ -80,11 +75,11 @@ def zeroed(
     """Returns, by name, which entries of weights (bool) belong to unread units."""
     result: dict[str, Tensor] = {}
     for level, units in unread.items():
-        for name in readers_of(candidate, growth, level):
+        for name in readers_of(candidate.trunk, growth, level):
             weight = weights[name]
             mask = torch.zeros_like(weight, dtype=torch.bool)
-            spread = _spread(units, name, candidate)
-            mask[:, : len(spread)] = spread.view(1, -1, *(1,) * (weight.ndim - 2))
+            inputs = spread(units, name, candidate.trunk)
+            mask[:, : len(inputs)] = inputs.view(1, -1, *(1,) * (weight.ndim - 2))
             result[name] = mask
         down = f"gate.{level}.down"
         if down in weights:
@@ -92,21 +87,33 @@ def zeroed(
     return result
 
 
-def _places(name: str, candidate: Candidate) -> int:
+def _places(name: str, trunk: Trunk) -> int:
     """Returns the inputs of a reading weight per unit below."""
     prefix = name.split(".", maxsplit=1)[0]
-    level = candidate.trunk.head if prefix == "head" else candidate.trunk.levels[int(prefix) - 1]
+    level = trunk.head if prefix == "head" else trunk.levels[int(prefix) - 1]
     return level.places_below
 
 
-def _columns(weights: Mapping[str, Tensor], name: str, units: int, candidate: Candidate) -> Tensor:
+def columns(weights: Mapping[str, Tensor], name: str, units: int, trunk: Trunk) -> Tensor:
     """Returns (units, entries): all entries of a reading weight by earlier unit."""
     weight = weights[name].detach().transpose(0, 1)
-    return weight[: units * _places(name, candidate)].reshape(units, -1)
+    return weight[: units * _places(name, trunk)].reshape(units, -1)
 
 
-def _spread(units: Tensor, name: str, candidate: Candidate) -> Tensor:
-    return units.repeat_interleave(_places(name, candidate))
+def spread(units: Tensor, name: str, trunk: Trunk) -> Tensor:
+    """Returns values (units,) of earlier units as values of a reading weight's first inputs."""
+    return units.repeat_interleave(_places(name, trunk))
+
+
+def without_inputs(weight: Tensor, kept: Tensor) -> Tensor:
+    """Returns a reading weight (out, in, ...) with only those of its first inputs that are kept.
+
+    Args:
+        weight: earlier units' inputs come first, the block's own after them.
+        kept: (first inputs,) bool.
+    """
+    own = torch.ones(weight.shape[1] - len(kept), dtype=torch.bool)
+    return weight[:, torch.cat([kept, own])].contiguous()
 
 
 def freeze(
@@ -117,6 +124,7 @@ def freeze(
     unread: Mapping[int, Tensor],
     view: View,
     inputs: Tensor | None,
+    offered: Sequence[Sequence[Tensor]] | None = None,
 ) -> Block:
     """Returns the block of trained weights: the same function, without what is not read.
 
@@ -127,12 +135,14 @@ def freeze(
         unread: from `unread_units`; the weights of those units are zero.
         view: of the task.
         inputs: kept input units, None for all.
+        offered: for each level and earlier block, which of its units the candidate's old units are;
+            None for all.
     """
     frozen = {name: weight.clone() for name, weight in weights.items()}
     reads: list[tuple[Tensor, ...]] = []
     attention: list[tuple[float, ...]] = []
     for level, units in enumerate(candidate.old_units, start=1):
-        names = readers_of(candidate, growth, level)
+        names = readers_of(candidate.trunk, growth, level)
         total = sum(units)
         if not growth.reuse or not names or total == 0:
             reads.append(tuple(torch.zeros(0, dtype=torch.long) for _ in units))
@@ -142,12 +152,12 @@ def freeze(
         vector = gates.vector(weights, level, units)
         fixed = torch.ones(total) if vector is None else vector.detach()
         shares = torch.split(torch.where(kept, fixed, 0.0), units)
-        reads.append(tuple(part.nonzero().flatten() for part in torch.split(kept, units)))
+        parts = torch.split(kept, units)
+        named = [torch.arange(n) for n in units] if offered is None else offered[level - 1]
+        reads.append(tuple(own[part] for own, part in zip(named, parts, strict=True)))
         attention.append(tuple(float(part.mean()) if len(part) else 0.0 for part in shares))
         for name in names:
-            spread = _spread(kept, name, candidate)
-            own = torch.ones(frozen[name].shape[1] - len(spread), dtype=torch.bool)
-            frozen[name] = frozen[name][:, torch.cat([spread, own])].contiguous()
+            frozen[name] = without_inputs(frozen[name], spread(kept, name, candidate.trunk))
         for kind in ("unit", "task"):
             frozen.pop(f"gate.{level}.{kind}", None)
         if vector is not None and bool(kept.any()):
@@ -174,8 +184,8 @@ def silent_units(
 ) -> Tensor:
     """Returns which earlier units (units,) bool have only zero weights above a level."""
     total = sum(candidate.old_units[level - 1])
-    names = readers_of(candidate, growth, level) if growth.reuse else []
+    names = readers_of(candidate.trunk, growth, level) if growth.reuse else []
     if not names or total == 0:
         return torch.zeros(0, dtype=torch.bool)
-    columns = torch.cat([_columns(weights, name, total, candidate) for name in names], 1)
-    return (columns == 0).all(1)
+    entries = torch.cat([columns(weights, name, total, candidate.trunk) for name in names], 1)
+    return (entries == 0).all(1)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
 
-from bocl import certificate, checkpoint, files
-from bocl.errors import CheckpointError, DataError, NotFittedError, UnknownTaskError
+from bocl import checkpoint, files, saving
+from bocl.compacting import compact_network
+from bocl.errors import CheckpointError, NotFittedError, UnknownTaskError
 from bocl.evaluation import accuracy_matrix
 from bocl.fitting import TaskFitter
 from bocl.journal import Journal
@@ -19,7 +22,7 @@ from bocl.routing import Router
 from bocl.search.pareto import pareto_front
 from bocl.searchers import make_searcher
 from bocl.settings import Settings, settings_of
-from bocl.streams.samples import as_samples, check_labels, split_validation
+from bocl.streams.samples import as_samples, check_labels, classes_of, split_validation
 from bocl.task_free import predict_pairs
 from bocl.trunks.architectures import Trunk, make_trunk
 
@@ -98,10 +101,7 @@ class BOCL:
             TrainingDivergedError: the loss stopped being finite.
         """
         samples = as_samples(train)
-        classes = int(samples.targets.max()) + 1
-        if len(torch.unique(samples.targets)) < 2:
-            label = int(samples.targets[0])
-            raise DataError(f"the task has one class only, label {label}; it needs at least two")
+        classes = classes_of(samples)
         network = self.network or Network(self._trunk(samples))
         network.trunk.enter(samples.inputs[:0])
         if val is None:
@@ -128,7 +128,10 @@ class BOCL:
             landscapes=landscapes,
             report=self._report,
         )
-        fitted = fitter.fit(name or f"task {task}", part, validation, classes, journal)
+        # a trial of full fidelity is the final training: it must not have seen the validation part
+        refit = val is None and self.settings.refit and self.settings.fidelity != "full"
+        title = name or f"task {task}"
+        fitted = fitter.fit(title, part, validation, classes, journal, refit=refit)
         network.blocks.append(fitted.block)
         self.network = network
         fitted.record.fingerprint = fingerprint
@@ -200,23 +203,45 @@ class BOCL:
         right = self.logits(samples.inputs, task).argmax(1) == samples.targets
         return float(right.double().mean())
 
+    def compact(self) -> Self:
+        """Returns a learner with the same functions in fewer numbers; this one stays as it is.
+
+        Gates that do not depend on the sample become part of the weights; earlier units whose
+        weights are all zero, and blocks of which no unit is left, are read no more. Logits move by
+        rounding alone, which is checked on made inputs. The new learner has no folder yet: `save`
+        certifies it as it now is.
+
+        Raises:
+            NotFittedError: no task has been learned.
+            CertificateError: a logit would move by more than 1e-5 of the largest.
+        """
+        smaller = compact_network(self.fitted_network(), self.settings.seed)
+        records = [
+            replace(record, parameters=block.parameters, macs=smaller.macs(task))
+            for task, (record, block) in enumerate(zip(self.records, smaller.blocks, strict=True))
+        ]
+        return self._with(self, smaller, records)
+
+    @classmethod
+    def _with(cls, other: Self, network: Network, records: list[TaskRecord]) -> Self:
+        """Returns a learner like another one, without a folder, of its own network."""
+        learner = cls(searcher=other.searcher, **other.settings.as_dict())
+        learner.network, learner.records = network, records
+        learner.router, learner._statistics = copy.deepcopy((other.router, other._statistics))
+        return learner
+
     def save(self, folder: str | Path) -> None:
         """Writes the learner; a reader finds the old one or the new one, never a part."""
-        network, path = self.fitted_network(), Path(folder)
-        for task, block in enumerate(network.blocks):
-            if not (path / "tasks" / f"{task:03}.safetensors").exists() or task == self.tasks - 1:
-                issued = certificate.certify(network, task, self.settings.seed)
-                checkpoint.save_task(path, task, block, issued)
-        moments = {} if self.router is None else self.router.tensors()
-        moments |= {f"statistics.{task}": part for task, part in self._statistics.items()}
-        settings = self._plain_settings()
-        checkpoint.save_index(
+        path = Path(folder)
+        saving.save_learner(
             path,
-            trunk=network.trunk,
-            settings=settings,
+            network=self.fitted_network(),
             records=self.records,
-            blocks=network.blocks,
-            moments=moments,
+            router=self.router,
+            statistics=self._statistics,
+            settings=self._plain_settings(),
+            # in its own folder all but the newest task are written already
+            first_task=self.tasks - 1 if path == self._folder else 0,
         )
 
     @classmethod
@@ -267,14 +292,9 @@ class BOCL:
                 f"this one has {mine[name]!r}"
             )
         self.network = Network(trunk, blocks)
-        self._statistics = {
-            int(name.split(".")[1]): moments.pop(name)
-            for name in list(moments)
-            if name.startswith("statistics.")
-        }
-        if moments:
-            self.router = Router(trunk.input_shape, self.settings.routing, self.settings.seed)
-            self.router.restore(moments)
+        self.router, self._statistics = saving.split_moments(
+            moments, trunk.input_shape, self.settings.routing, self.settings.seed
+        )
 
     def fitted_network(self) -> Network:
         """Returns the network.

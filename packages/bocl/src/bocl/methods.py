@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bocl.baselines import (
     EWC,
+    RCL,
     Baseline,
     EqualSizeSeparate,
     FineTune,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from bocl.streams.samples import Samples
     from bocl.trunks.architectures import Trunk
 
-GROWN = ("bocl", "paper", "rcl")
+GROWN = ("bocl", "paper")
 PLAIN = {
     "fine-tune": FineTune,
     "joint": Joint,
@@ -42,6 +43,7 @@ PLAIN = {
     "progressive": Progressive,
     "packnet": PackNet,
     "equal-size": EqualSizeSeparate,
+    "rcl": RCL,
 }
 METHODS = (*GROWN, *PLAIN)
 
@@ -133,8 +135,7 @@ def make_method(name: str, frame: Frame, **changes: Any) -> Baseline | Grown:
 
     Args:
         name: one of `METHODS`. `bocl` has the frame's settings, `paper` is the protocol of that
-            name, `rcl` the same without attention, its widths chosen by the reinforcement
-            controller.
+            name.
         frame: what all methods share.
         changes: settings of this method alone.
 
@@ -149,6 +150,8 @@ def make_method(name: str, frame: Frame, **changes: Any) -> Baseline | Grown:
         changes = {"tasks": frame.tasks, **changes}
     if name == "equal-size":
         changes = {"tasks": frame.tasks, "total": frame.total, **changes}
+    if name == "rcl" and "total" in changes:
+        changes = {"tasks": frame.tasks, **changes}
     settings = frame.settings
     return make(frame.trunk, frame.schedule, seed=frame.seed, flips=settings.flips, **changes)
 
@@ -158,6 +161,4 @@ def _grown(name: str, frame: Frame, changes: dict[str, Any]) -> Grown:
     if name == "bocl":
         return Grown(**(given.as_dict() | {"seed": frame.seed} | changes))
     shared = {"trunk": given.trunk, "base": given.base, "flips": given.flips, "seed": frame.seed}
-    if name == "rcl":
-        shared |= {"search": "reinforce", "gates": "none", "trials": 50}
     return Grown(protocol="paper", **(shared | changes))

@@ -70,7 +70,11 @@ class Network:
         """Returns, for each block before a task's, the highest level that the task needs of it."""
         depths = [0] * task
         self._need(self.blocks[task], len(self.trunk.levels), depths)
-        for source in range(task - 1, -1, -1):
+        return self._with_needed(depths)
+
+    def _with_needed(self, depths: list[int]) -> list[int]:
+        """Returns depths, raised to what the blocks themselves need of earlier ones."""
+        for source in range(len(depths) - 1, -1, -1):
             if depths[source] > 1:
                 self._need(self.blocks[source], depths[source] - 1, depths)
         return depths
@@ -83,15 +87,47 @@ class Network:
                     depths[source] = max(depths[source], level)
 
     @torch.no_grad()
-    def features(self, inputs: Tensor, view: View) -> list[Tensor]:
-        """Returns, for each level, all blocks' features (batch, units, *places) under a view."""
+    def features(
+        self, inputs: Tensor, view: View, offered: Sequence[Sequence[Tensor]] | None = None
+    ) -> list[Tensor]:
+        """Returns, for each level, blocks' features (batch, units, *places) under a view.
+
+        Args:
+            inputs: (batch, *input_shape).
+            view: how to look at them.
+            offered: for each level and block, which of its units; None for all of all blocks.
+        """
         entry = self.trunk.enter(view(inputs))
-        depth = len(self.trunk.levels)
-        parts = [self.features_to(part, [depth] * len(self)) for part in torch.split(entry, CHUNK)]
+        levels = range(1, len(self.trunk.levels) + 1)
+        if offered is None:
+            offered = [[torch.arange(width) for width in self.widths(level)] for level in levels]
+        depths = [1] + [0] * (len(self) - 1)  # the first block says how many samples there are
+        for level, sources in zip(levels, offered, strict=True):
+            for source, units in enumerate(sources):
+                if len(units):
+                    depths[source] = level
+        depths = self._with_needed(depths)
+        parts = [self.features_to(part, depths) for part in torch.split(entry, CHUNK)]
         return [
-            torch.cat([torch.cat([outs[j][level] for j in range(len(self))], 1) for outs in parts])
-            for level in range(depth)
+            torch.cat([self._picked(outs, level, offered[level - 1]) for outs in parts])
+            for level in levels
         ]
+
+    def _picked(
+        self, outs: Sequence[Sequence[Tensor]], level: int, offered: Sequence[Tensor]
+    ) -> Tensor:
+        """Returns the offered units of all blocks at a level beside each other."""
+        pairs = [(own, units) for own, units in zip(outs, offered, strict=True) if len(units)]
+        if not pairs:
+            first = outs[0][0]
+            return first.new_zeros(len(first), 0, *self.trunk.levels[level - 1].places)
+        whole = [
+            own[level - 1]
+            if len(units) == own[level - 1].shape[1]
+            else own[level - 1].index_select(1, units)
+            for own, units in pairs
+        ]
+        return torch.cat(whole, 1)
 
     def features_to(self, entry: Tensor, depths: Sequence[int]) -> list[list[Tensor]]:
         """Returns, for each of the first blocks, its features of levels 1 to its depth.

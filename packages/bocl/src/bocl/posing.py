@@ -14,10 +14,10 @@ from bocl.search.trials import Problem
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from torch import Tensor
-
+    from bocl.cache import Seen
     from bocl.network import Network
     from bocl.settings import Settings
+    from bocl.trunks.architectures import Trunk
 
 PAPER_MOST = 29  # RCL's largest new width
 
@@ -26,7 +26,7 @@ def pose_candidate(
     network: Network,
     settings: Settings,
     classes: int,
-    inputs: Tensor | None,
+    seen: Seen,
     only: Growth | None,
 ) -> Candidate:
     """Returns the widest growth of the next task: the base, alone, for the first.
@@ -35,21 +35,21 @@ def pose_candidate(
         network: earlier tasks.
         settings: say how wide and which gates.
         classes: of the new task.
-        inputs: kept input units, None for all.
+        seen: what it sees of inputs and earlier units.
         only: the single growth of a search that is none.
     """
     trunk = network.trunk
     first = len(network) == 0
     largest = (
-        Growth(trunk.base, reuse=False) if first else only or Growth(_largest(trunk.base, settings))
+        Growth(trunk.base, reuse=False) if first else only or Growth(_largest(trunk, settings))
     )
     largest.check(first=first)
     return Candidate(
         trunk,
         largest,
         classes=classes,
-        inputs=trunk.input_units if inputs is None else len(inputs),
-        old_units=[network.widths(level) for level in range(1, len(trunk.levels) + 1)],
+        inputs=trunk.input_units if seen.inputs is None else len(seen.inputs),
+        old_units=[[len(units) for units in level] for level in seen.by_block(network)],
         gate_kind=settings.gates,
     )
 
@@ -73,7 +73,7 @@ def pose_problem(
     """
     trunk = candidate.trunk
     unit = base_cost(trunk, trunk.base, candidate.classes, settings.cost)
-    largest = _largest(trunk.base, settings)
+    largest = _largest(trunk, settings)
     paper = settings.cost == "units"
     costs: dict[Growth, float] = {}
 
@@ -92,8 +92,8 @@ def pose_problem(
     )
 
 
-def _largest(base: tuple[int, ...], settings: Settings) -> tuple[int, ...]:
-    largest = settings.largest or base
+def _largest(trunk: Trunk, settings: Settings) -> tuple[int, ...]:
+    largest = settings.largest or trunk.most_growth
     if settings.cost == "units":
         return tuple(min(PAPER_MOST, width) for width in largest)
     return largest

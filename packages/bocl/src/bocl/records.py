@@ -18,6 +18,7 @@ class TaskRecord:
 
     Attributes:
         fingerprint: digest of its training data.
+        validation_accuracy: after the final training; None where that had the validation samples.
         trials: of its search, in order.
         landscape: posterior mean of validation accuracy by growth.
         deviations: posterior standard deviations.
@@ -32,7 +33,7 @@ class TaskRecord:
     fingerprint: str
     view: str
     growth: Growth
-    validation_accuracy: float
+    validation_accuracy: float | None
     parameters: int
     macs: int
     trials: list[Trial] = field(default_factory=list)

@@ -26,7 +26,9 @@ class Settings:
 
     trunk: str = _setting("mlp", f"One of {', '.join(TRUNKS)}.")
     base: tuple[int, ...] | None = _setting(None, "Units per level of the first task.")
-    largest: tuple[int, ...] | None = _setting(None, "Most new units per level; the base's.")
+    largest: tuple[int, ...] | None = _setting(
+        None, "Most new units per level; the base's (LeNet: an eighth of its dense level)."
+    )
     gates: str = _setting("both", f"Attention over earlier features: {', '.join(GATES)}.")
     views: str = _setting("auto", f"Looks for earlier tasks in disguise: {', '.join(VIEWS)}.")
     search: str = _setting("bayesian", f"One of {', '.join(SEARCHES)}.")
@@ -35,6 +37,13 @@ class Settings:
     alpha: float = _setting(0.3, "Accuracy that growth by a whole first network must bring.")
     cost: str = _setting("parameters", f"What growth costs: {', '.join(COSTS)}.")
     fidelity: str = _setting("shared", f"How a trial is measured: {', '.join(FIDELITIES)}.")
+    inherit: bool = _setting(True, "Whether new units start as copies of the first network's.")
+    bounded: bool = _setting(
+        True, "Whether a task reads at most as many earlier units as the first network has."
+    )
+    refit: bool = _setting(
+        True, "Whether the chosen growth trains on split-off validation samples too."
+    )
     epochs: int = _setting(5, "Epochs of the final training.")
     batch: int = _setting(128, "Samples in a step.")
     rate: float = _setting(4e-3, "Adam's peak step size.")
@@ -97,6 +106,9 @@ PAPER: dict[str, Any] = {
     "alpha": 1e-4,
     "cost": "units",
     "fidelity": "full",
+    "inherit": False,
+    "bounded": False,
+    "refit": False,
     "epochs": 15,
     "batch": 32,
     "rate": 1e-3,

@@ -10,12 +10,14 @@ Fidelities, cheap to dear:
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
 import torch
 
 from bocl import gates, seeds
+from bocl.inheriting import inherited
 from bocl.parameters import Parameters
 from bocl.search.trials import Trial
 from bocl.training import Schedule, accuracy, cross_entropy, train
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from bocl.blocks import Block
     from bocl.cache import Batch, FeatureCache
     from bocl.candidate import Candidate
     from bocl.growth import Growth
@@ -32,8 +35,8 @@ if TYPE_CHECKING:
     from bocl.search.trials import Problem, Recommendation, Searcher
     from bocl.settings import Settings
 
-SHARED_STEPS = 400  # of the nested network
-TUNE_STEPS = 60  # of a slice before it is validated
+SHARED, LEAST_SHARED = 0.2, 100  # of the final training's steps: for the nested network
+TUNED, LEAST_TUNED = 0.03, 20  # for a slice before it is validated
 SHORT_EPOCHS = 2
 
 
@@ -41,6 +44,8 @@ class Trialling:
     """Measures growths of one candidate.
 
     Args:
+        first: the first task's block, whose units new ones start as copies of; None for fresh ones.
+        inputs: input units that the candidate's level 1 reads, None for all.
         key: seeds and names this task's work.
     """
 
@@ -50,10 +55,13 @@ class Trialling:
         data: FeatureCache,
         validation: FeatureCache,
         *,
+        first: Block | None,
+        inputs: Tensor | None,
         settings: Settings,
         journal: Journal,
         key: tuple[object, ...],
     ) -> None:
+        self._first, self._inputs = first, inputs
         self.candidate = candidate
         self.data = data
         self.validation = validation
@@ -69,6 +77,10 @@ class Trialling:
         return Schedule(
             chosen.epochs, chosen.batch, chosen.rate, chosen.annealed, chosen.shuffled, chosen.decay
         )
+
+    @property
+    def _final_steps(self) -> int:
+        return self._settings.epochs * math.ceil(len(self.data) / self._settings.batch)
 
     def loss(self, growth: Growth) -> Callable[[Mapping[str, Tensor], Batch, object], Tensor]:
         """Returns the loss of a growth's own weights: cross-entropy and the mean unit gate."""
@@ -87,18 +99,20 @@ class Trialling:
 
     def start(self, growth: Growth) -> dict[str, Tensor]:
         """Returns weights from which a growth's final training starts."""
-        if self._shared is None:
-            return self._fresh(growth)
-        return self.candidate.slice(self._shared, growth)
+        weights = self._initial() if self._shared is None else self._shared
+        return self.candidate.slice(weights, growth)
 
-    def _fresh(self, growth: Growth) -> dict[str, Tensor]:
-        largest = self.candidate.initial(seeds.generator(*self._key, "initial"))
-        return self.candidate.slice(largest, growth)
+    def _initial(self) -> dict[str, Tensor]:
+        """Returns the largest growth's weights before any training."""
+        fresh = self.candidate.initial(seeds.generator(*self._key, "initial"))
+        if self._first is None:
+            return fresh
+        return inherited(self.candidate, fresh, self._first, self._inputs)
 
     def train_shared(self, choices: Sequence[Growth]) -> None:
         """Trains the nested network: the largest growth and a drawn one in every step."""
         candidate = self.candidate
-        parameters = Parameters(candidate.initial(seeds.generator(*self._key, "initial")))
+        parameters = Parameters(self._initial())
 
         def loss_of(
             weights: Mapping[str, Tensor], batch: Batch, generator: torch.Generator
@@ -110,9 +124,7 @@ class Trialling:
                 total = total + cross_entropy(candidate.logits(part, growth, batch), batch.targets)
             return total
 
-        steps = min(
-            SHARED_STEPS, self._settings.epochs * -(-len(self.data) // self._settings.batch)
-        )
+        steps = min(self._final_steps, max(LEAST_SHARED, round(SHARED * self._final_steps)))
         schedule = Schedule(
             epochs=10_000, batch=self._settings.batch, rate=self._settings.rate, annealed=True
         )
@@ -133,7 +145,7 @@ class Trialling:
         schedule = self.final_schedule
         key = (*self._key, "trial", place)
         if fidelity == "shared":
-            steps = TUNE_STEPS
+            steps = max(LEAST_TUNED, round(TUNED * self._final_steps))
             schedule = Schedule(10_000, self._settings.batch, self._settings.rate / 2)
         elif fidelity == "short":
             schedule = Schedule(SHORT_EPOCHS, self._settings.batch, self._settings.rate)

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from bocl.baselines import (
     EWC,
+    RCL,
     EqualSizeSeparate,
     FineTune,
     Joint,
@@ -47,8 +48,9 @@ MAKERS = {
     "equal-size": lambda **s: EqualSizeSeparate(TRUNK, SCHEDULE, total=600, tasks=3, **s),
     "packnet": lambda **s: PackNet(TRUNK, SCHEDULE, tasks=3, **s),
     "progressive": lambda **s: Progressive(TRUNK, SCHEDULE, widths=(8, 6), **s),
+    "rcl": lambda **s: RCL(TRUNK, SCHEDULE, trials=2, **s),
 }
-NEVER_FORGET = ("separate", "equal-size", "packnet", "progressive")
+NEVER_FORGET = ("separate", "equal-size", "packnet", "progressive", "rcl")
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -206,6 +208,16 @@ def test_packnet_gives_each_task_its_share_of_every_layer():
         method.fit_task(task(3))
 
 
+def test_separate_networks_may_start_as_copies_of_the_first():
+    never = Schedule(epochs=1, batch=90, rate=1e-12)
+    method = Separate(TRUNK, never, copies=True)
+    for seed in range(2):
+        method.fit_task(task(seed))
+    (_, first), (_, second) = method._learned
+    torch.testing.assert_close(second["1.weight"], first["1.weight"])
+    assert not torch.allclose(second["head.weight"], first["head.weight"])
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.sampled_from([(7, 5), (312, 128), (40,)]), st.integers(200, 400_000))
 def test_widths_within_a_budget_fit_it_and_no_wider_ones_do(base, budget):
@@ -252,3 +264,36 @@ def test_bad_input_is_told_in_one_sentence():
     for sentence, make in wrong.items():
         with pytest.raises(SettingsError, match=sentence):
             make()
+
+
+def test_rcl_changes_old_units_for_the_new_task_alone():
+    method = RCL(TRUNK, SCHEDULE, total=900, tasks=3)
+    first, second = task(0), task(1)
+    method.fit_task(first)
+    before = method._logits(first.inputs, 0)
+    method.fit_task(second)
+    old, new = method.widths
+    assert new > old
+    links = method._weights["2.weight"][: old[1], old[0] :]
+    assert bool((links != 0).any())
+    assert torch.equal(method._logits(first.inputs, 0), before)
+
+
+def test_rcl_stays_within_the_total_it_is_given():
+    method = RCL(TRUNK, SCHEDULE, total=900, tasks=3)
+    for seed in range(3):
+        method.fit_task(task(seed))
+    assert 600 < method.parameters <= 900
+    small = RCL(TRUNK, SCHEDULE, total=10, tasks=3)
+    small.fit_task(task(0))
+    with pytest.raises(SettingsError, match="total is 10"):
+        small.fit_task(task(1))
+
+
+def test_rcl_keeps_the_trial_of_the_best_reward():
+    method = RCL(TRUNK, Schedule(epochs=2, batch=16, rate=2e-2), trials=3)
+    method.fit_task(task(0))
+    method.fit_task(task(1))
+    grown = [new - old for new, old in zip(*reversed(method.widths), strict=True)]
+    assert all(0 <= units <= 29 for units in grown)
+    assert method._heads[1]["head.weight"].shape == (3, method.widths[1][1])

@@ -123,6 +123,13 @@ def test_log_space_holds_only_feasible_growths_in_a_bounded_number():
         assert len(torch.unique(codes, dim=0)) == len(space.choices)
 
 
+def test_growths_that_stand_alone_have_no_bottleneck():
+    space = log_space((20, 48, 64))
+    assert Growth((20, 48, 64), reuse=False) in space.choices
+    assert Growth((1, 48, 64), reuse=False) not in space.choices
+    assert Growth((1, 48, 64)) in space.choices
+
+
 def test_the_papers_space_has_every_width():
     assert len(full_space((312, 128), 29).choices) == 900
 

@@ -6,11 +6,13 @@ from bocl.baselines.lwf import LwF
 from bocl.baselines.packnet import PackNet
 from bocl.baselines.plain import Baseline
 from bocl.baselines.progressive import Progressive
+from bocl.baselines.rcl import RCL
 from bocl.baselines.separate import EqualSizeSeparate, Separate
 from bocl.baselines.shared import FineTune
 
 __all__ = [
     "EWC",
+    "RCL",
     "Baseline",
     "EqualSizeSeparate",
     "FineTune",

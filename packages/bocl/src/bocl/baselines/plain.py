@@ -14,6 +14,7 @@ from bocl.blocks import block_shapes, initialise, run_block
 from bocl.errors import NotFittedError, UnknownTaskError
 from bocl.growth import Growth
 from bocl.streams.samples import Samples, as_samples
+from bocl.trunks.layout import pixelwise, select_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -170,7 +171,7 @@ class PlainData:
         images = samples.inputs
         if flips:
             images = torch.cat([images, images.flip(-1)])
-        self._entry = trunk.enter(images)
+        self._entry = pixelwise(trunk.enter(images))
         self._targets = samples.targets
         self._flips = flips
         self._teacher: Tensor | None = None
@@ -190,5 +191,5 @@ class PlainData:
             places = rows + len(self) * torch.randint(0, 2, rows.shape, generator=coin)
         teacher = None if self._teacher is None else self._teacher.index_select(0, places)
         return PlainBatch(
-            self._entry.index_select(0, places), self._targets.index_select(0, rows), teacher
+            select_rows(self._entry, places), self._targets.index_select(0, rows), teacher
         )

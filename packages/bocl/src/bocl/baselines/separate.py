@@ -23,12 +23,17 @@ if TYPE_CHECKING:
 
 
 class Separate(Baseline):
-    """Trains a network of the trunk's base widths for every task."""
+    """Trains a network of the trunk's base widths for every task.
+
+    Args:
+        copies: every network after the first starts as a copy of the first, with a fresh head.
+    """
 
     name = "separate"
 
-    def __init__(self, *args: Any, **settings: Any) -> None:
+    def __init__(self, *args: Any, copies: bool = False, **settings: Any) -> None:
         super().__init__(*args, **settings)
+        self.copies = copies
         self._learned: list[tuple[PlainNetwork, dict[str, Tensor]]] = []
 
     @property
@@ -45,9 +50,11 @@ class Separate(Baseline):
 
     def _learn(self, samples: Samples, task: int) -> None:
         network = self._network(task)
-        parameters = Parameters(
-            network.initial(self.classes[task], self.seed, self.name, "weights", task)
-        )
+        start = network.initial(self.classes[task], self.seed, self.name, "weights", task)
+        if self.copies and task:
+            first = self._learned[0][1]
+            start |= {name: weight for name, weight in first.items() if "head" not in name}
+        parameters = Parameters(start)
 
         def loss(leaves: Mapping[str, Tensor], batch: PlainBatch, _: torch.Generator) -> Tensor:
             return functional.cross_entropy(network.logits(leaves, batch.entry), batch.targets)

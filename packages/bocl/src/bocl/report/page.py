@@ -29,6 +29,9 @@ body { margin:0 auto; padding:1.2rem; max-width:72rem; color:var(--ink); backgro
   font:16px/1.5 system-ui,sans-serif }
 h1 { font-size:1.5rem; margin:.2rem 0 1rem } h2 { font-size:1.1rem; margin:2rem 0 .4rem }
 p { max-width:46rem; margin:.3rem 0 .8rem }
+main { display:grid; gap:0 2.5rem;
+  grid-template-columns:repeat(auto-fit,minmax(min(26rem,100%),1fr)) }
+.tiles,.whole { grid-column:1/-1 }
 .tiles { display:grid; gap:.6rem; grid-template-columns:repeat(auto-fit,minmax(9rem,1fr)) }
 .tile { background:var(--card); border-radius:.5rem; padding:.6rem .8rem }
 .tile b { display:block; font-size:1.35rem; color:var(--accent) }
@@ -44,7 +47,7 @@ th:first-child,td:first-child,.name { text-align:left }
 
 def run_page(facts: RunFacts) -> str:
     """Returns the page of a run."""
-    parts = [_tiles(facts), _section("Tasks", _table(*_task_rows(facts)), "")]
+    parts = [_tiles(facts), _section("Tasks", _table(*_task_rows(facts)), "", whole=True)]
     parts.append(
         _section(
             "Accuracy",
@@ -70,6 +73,13 @@ def run_page(facts: RunFacts) -> str:
                 "gates start from, 0 means that nothing of that task is read.",
             )
         )
+    parts.append(
+        _section(
+            "Accuracy against size",
+            _figures([("size", figures.size(facts), "accuracy against size")]),
+            "Mean accuracy of the tasks learned so far, and what all of them take to store.",
+        )
+    )
     searches = [
         (f"{kind}{task}", figure, f"{kind} of task {task}")
         for task in range(len(facts.records))
@@ -85,15 +95,9 @@ def run_page(facts: RunFacts) -> str:
                 f"trials. A growth as large as the first network must bring "
                 f"{100 * facts.alpha:g} points to be worth it. Beside it the same by width, the "
                 "trials framed in orange, the choice in green.",
+                whole=True,
             )
         )
-    parts.append(
-        _section(
-            "Accuracy against size",
-            _figures([("size", figures.size(facts), "accuracy against size")]),
-            "Mean accuracy of the tasks learned so far, and what all of them take to store.",
-        )
-    )
     return _page(facts.title, parts)
 
 
@@ -115,7 +119,10 @@ def comparison_page(title: str, rows: Sequence[Sequence[Outcome]]) -> str:
     drawn = _figures([("comparison", figures.comparison(rows), "accuracy against size")])
     return _page(
         title,
-        [_section("Methods", _table(head, body), ""), _section("Accuracy against size", drawn, "")],
+        [
+            _section("Methods", _table(head, body), "", whole=True),
+            _section("Accuracy against size", drawn, "", whole=True),
+        ],
     )
 
 
@@ -171,9 +178,12 @@ def _figures(drawn: Iterable[tuple[str, Figure, str]]) -> str:
     return f'<div class="figures">{inside}</div>'
 
 
-def _section(title: str, content: str, text: str) -> str:
+def _section(title: str, content: str, text: str, *, whole: bool = False) -> str:
+    """Returns a section; one that is not `whole` leaves room for another beside it."""
     words = f"<p>{escape(text)}</p>" if text else ""
-    return f"<section><h2>{escape(title)}</h2>{words}{content}</section>"
+    kind = "whole" if whole else "half"
+    head = f"<h2>{escape(title)}</h2>"
+    return f'<section class="{kind}">{head}{words}{content}</section>'
 
 
 def _page(title: str, parts: Sequence[str]) -> str:
@@ -181,5 +191,5 @@ def _page(title: str, parts: Sequence[str]) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head>"
-        f"<body><h1>{escape(title)}</h1>{''.join(parts)}</body></html>\n"
+        f"<body><h1>{escape(title)}</h1><main>{''.join(parts)}</main></body></html>\n"
     )

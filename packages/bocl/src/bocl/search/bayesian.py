@@ -51,7 +51,7 @@ class BayesianSearch:
     only: Growth | None = None
 
     def __init__(
-        self, most_trials: int = 10, least_gain: float = 5e-4, kernel: str = "rbf"
+        self, most_trials: int = 10, least_gain: float = 3e-5, kernel: str = "rbf"
     ) -> None:
         self.most_trials = most_trials
         self.least_gain = least_gain

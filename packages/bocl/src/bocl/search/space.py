@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MOST_CHOICES = 3000  # the acquisition is evaluated on all of them
+MOST_UNEVEN = 8  # widest over narrowest level, as shares of the largest, of a growth without reuse
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Space:
 def log_space(largest: Sequence[int]) -> Space:
     """Returns the lattice of widths 0, 1, 2, 4, ... up to the largest, with and without reuse.
 
+    Growths without reuse whose levels are very uneven are left out: their narrowest level decides.
     The widths are thinned, small ones first, until at most `MOST_CHOICES` growths are left.
     """
     for step in range(1, 12):
@@ -79,4 +81,11 @@ def _feasible(widths: Sequence[Sequence[int]]) -> tuple[Growth, ...]:
         for reuse in (True, False)
         for combination in itertools.product(*widths)
     )
-    return tuple(growth for growth in growths if growth.feasible)
+    largest = [level[-1] for level in widths]
+    return tuple(growth for growth in growths if growth.feasible and _sensible(growth, largest))
+
+
+def _sensible(growth: Growth, largest: Sequence[int]) -> bool:
+    """Tells whether a growth that stands alone has no level far narrower than its others."""
+    shares = [width / most for width, most in zip(growth.widths, largest, strict=True)]
+    return growth.reuse or max(shares) <= MOST_UNEVEN * min(shares)

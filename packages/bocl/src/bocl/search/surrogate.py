@@ -15,6 +15,7 @@ from botorch.fit import fit_gpytorch_mll
 from botorch.models import SingleTaskGP
 from botorch.models.transforms import Standardize
 from gpytorch.kernels import MaternKernel, ScaleKernel
+from gpytorch.means import LinearMean
 from gpytorch.mlls import ExactMarginalLogLikelihood
 from linear_operator.utils.warnings import NumericalWarning
 
@@ -83,9 +84,13 @@ class Surrogate:
             warnings.simplefilter("ignore", BotorchWarning)  # few trials: scaling is off by nature
             warnings.simplefilter("ignore", NumericalWarning)  # jitter on near-equal trials
             warnings.simplefilter("ignore", RuntimeWarning)  # standardising one trial
+            # returns of width rise steadily: without earlier tasks the mean is a plane, so that few
+            # trials say something of growths far from them
+            plane = not self._prior and len(trials) >= FEWEST_FOR_FIT
             self.model = SingleTaskGP(
                 self.inputs,
                 targets[:, None],
+                mean_module=LinearMean(self.inputs.shape[1]) if plane else None,
                 covar_module=covariance,
                 outcome_transform=Standardize(m=1) if len(trials) >= FEWEST_FOR_FIT else None,
             )

@@ -25,7 +25,7 @@ class StreamKind:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-IMAGES = {"epochs": 12, "flips": True, "batch": 64, "rate": 2e-3}
+IMAGES = {"epochs": 8, "flips": True, "batch": 64, "rate": 2e-3, "alpha": 0.1}
 STREAMS = {
     "permuted-digits": StreamKind(digits.permuted, 5, 1000, "mlp-small", {"epochs": 30}),
     "permuted-mnist": StreamKind(mnist.permuted, 10, 1000, "mlp"),

@@ -32,6 +32,11 @@ class Samples:
     def __getitem__(self, rows: Tensor) -> Samples:
         return Samples(self.inputs[rows], self.targets[rows])
 
+    def joined(self, other: Samples) -> Samples:
+        """Returns these samples and others after them."""
+        inputs = torch.cat([self.inputs, other.inputs])
+        return Samples(inputs, torch.cat([self.targets, other.targets]))
+
 
 @dataclass(frozen=True)
 class Task:
@@ -132,6 +137,18 @@ def _stack(data: Dataset[Any]) -> tuple[Tensor, Tensor]:
     pairs = [data[index] for index in range(size)]
     inputs = torch.stack([torch.as_tensor(pair[0]) for pair in pairs])
     return inputs, torch.tensor([int(pair[1]) for pair in pairs])
+
+
+def classes_of(samples: Samples) -> int:
+    """Returns how many classes a task has: its largest label + 1.
+
+    Raises:
+        DataError: all samples are of one class.
+    """
+    if len(torch.unique(samples.targets)) < 2:
+        label = int(samples.targets[0])
+        raise DataError(f"the task has one class only, label {label}; it needs at least two")
+    return int(samples.targets.max()) + 1
 
 
 def check_labels(samples: Samples, classes: int) -> None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+FLATTENED = 8
+
+
 @dataclass(frozen=True)
 class Trunk:
     """The layers that every task's block has, and how wide the first task's are.
@@ -33,6 +36,18 @@ class Trunk:
     def flat(self) -> bool:
         """Whether inputs enter as a vector, so that single inputs can be left out."""
         return self.name.startswith("mlp")
+
+    @property
+    def most_growth(self) -> tuple[int, ...]:
+        """Most new units per level that a search tries: the base's.
+
+        A dense level that flattens places holds nearly all weights of its network, so that a later
+        task is offered an eighth of it.
+        """
+        return tuple(
+            -(-width // FLATTENED) if level.places_below > 1 else width
+            for level, width in zip(self.levels, self.base, strict=True)
+        )
 
     @property
     def input_units(self) -> int:

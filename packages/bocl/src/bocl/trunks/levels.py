@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from torch.nn import functional
 
+from bocl.trunks.layout import pixelwise
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -96,7 +98,7 @@ class Convolution:
 
     def __call__(self, weights: Mapping[str, Tensor], features: Tensor) -> Tensor:
         """Returns (batch, width, size, size)."""
-        result = functional.conv2d(features, weights["weight"], weights["bias"])
+        result = functional.conv2d(pixelwise(features), weights["weight"], weights["bias"])
         # pooling first gives the same values and rectifies a quarter of them
         return functional.relu(functional.max_pool2d(result, 2))
 
@@ -139,6 +141,7 @@ class Residual:
 
     def __call__(self, weights: Mapping[str, Tensor], features: Tensor) -> Tensor:
         """Returns relu(shortcut(x) + norm(conv(relu(norm(conv(x))))))."""
+        features = pixelwise(features)
         inner = functional.conv2d(features, weights["first"], stride=self.stride, padding=1)
         inner = functional.relu(
             functional.group_norm(inner, 1, weights["first_scale"], weights["first_shift"])
