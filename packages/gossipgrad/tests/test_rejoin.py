@@ -53,32 +53,34 @@ class Job:
 
         for _ in range(BEFORE):
             step()
-        if model._averaging.open:
-            model._averaging.finish(0)
+        if model._participant.averaging.open:
+            model._participant.averaging.finish(0)
         self.quiet.wait()
         before = model.mass * inner.weight.detach()[0].clone()
         if rank == self.victim:
             self.network.silent.add(rank)
             self.silenced.wait()
             self.network.silent.discard(rank)
-            model._network.vigil._looked_at -= 60  # it was stopped, so it asks who still knows it
+            model._participant.network.vigil._looked_at -= (
+                60  # it was stopped, so it asks who still knows it
+            )
             with pytest.raises(DroppedError, match=r"model\.rejoin"):
                 deque(iter(step, None), maxlen=0)
             assert model.rejoin(optimizer, timeout_s=30) >= BEFORE
             before = None
         else:
-            with model._lock:
-                model._network.vigil.note([self.victim])
+            with model._participant.lock:
+                model._participant.network.vigil.note([self.victim])
             self.silenced.wait()
             while not self.asked.wait(1e-3):  # answers the victim, who asks for its frames
-                with model._lock:
-                    model._poll()
-                if model._network.returns.asked:
+                with model._participant.lock:
+                    model._participant.poll()
+                if model._participant.network.returns.asked:
                     self.asked.set()
-        while model._averaging.begun < TOTAL:
+        while model._participant.averaging.begun < TOTAL:
             moved += step()
-        if model._averaging.open:
-            model._averaging.finish(0)
+        if model._participant.averaging.open:
+            model._participant.averaging.finish(0)
         after = model.mass * inner.weight.detach()[0]
         mass = model.mass
         model.consensus()
@@ -138,7 +140,7 @@ def test_a_rank_that_nobody_takes_back_is_told_so():
             gone.set()
             return
         gone.wait()
-        model._network.vigil.dropped = True
+        model._participant.network.vigil.dropped = True
         began = time.monotonic()
         with pytest.raises(DroppedError, match=r"no rank took rank 1 back within 0\.2 s"):
             model.rejoin(optimizer, timeout_s=0.2)
