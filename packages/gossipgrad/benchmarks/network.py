@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import environments
-from lab import hosts, run_in_lab
+from cells import Cells
+from lab import run_in_lab
 from markdown import table, verdict
 
 MEGABYTES, MBIT = 10, 200
@@ -31,16 +32,21 @@ def step_s(told: list[Any], number: int) -> float:
     return max(statistics.median(rank[number]["steps_s"][1:]) for rank in told)
 
 
-def sizes(quick: bool) -> dict[str, str]:
+def told_by(cells: Cells, name: str, p: int, kind: str, tasks: list[Any], **more: Any) -> list[Any]:
+    """Returns what each of `p` hosts told of each case, measured or kept."""
+    return cells.measured(name, tasks, lambda: run_in_lab(p, kind, "steps.py", tasks, **more))
+
+
+def sizes(quick: bool, cells: Cells) -> dict[str, str]:
     """Returns T1, T2 and T4: what p changes."""
     steps, takes_s = (5 if quick else 10), 0.315  # 1.5 times bf16's time on the wire
     methods = ["none", "gossip overlap bf16", "gossip overlap fp32", "all-reduce"]
     counted, told, rivals = (SIZES[:2] if quick else SIZES), {}, {}
-    with hosts(max(counted)) as lab:
-        for p in counted:
-            tasks = [case(method, takes_s, steps) for method in methods]
-            told[p] = run_in_lab(lab, p, "mpich", "steps.py", tasks)
-            rivals[p] = run_in_lab(lab, p, "gloo", "steps.py", [case("ddp", takes_s, steps)])
+    for p in counted:
+        tasks = [case(method, takes_s, steps) for method in methods]
+        told[p] = told_by(cells, f"T1 T2 T4 p={p}", p, "mpich", tasks)
+        ddp = [case("ddp", takes_s, steps)]
+        rivals[p] = told_by(cells, f"T4 ddp p={p}", p, "gloo", ddp)
     t1, ratios = [], []
     for p in counted:
         row: list[object] = [p]
@@ -76,7 +82,7 @@ def sizes(quick: bool) -> dict[str, str]:
     }
 
 
-def rivals(quick: bool) -> dict[str, str]:
+def rivals(quick: bool, cells: Cells) -> dict[str, str]:
     """Returns T3: step time beside every peer, at three ratios of computing to communication."""
     steps = 4 if quick else 8
     compute = (0.25,) if quick else (0.25, 0.5, 1.0)
@@ -88,10 +94,9 @@ def rivals(quick: bool) -> dict[str, str]:
         return [case(method, takes_s, steps) for takes_s in compute for method in methods]
 
     peer = environments.decent_dp()
-    with hosts(4) as lab:
-        mpi = run_in_lab(lab, 4, "mpich", "steps.py", tasks(on_mpi))
-        gloo = run_in_lab(lab, 4, "gloo", "steps.py", tasks(on_gloo))
-        decent = run_in_lab(lab, 4, "gloo", "steps.py", tasks(["decent-dp"]), environment=peer)
+    mpi = told_by(cells, "T3 mpich", 4, "mpich", tasks(on_mpi))
+    gloo = told_by(cells, "T3 gloo", 4, "gloo", tasks(on_gloo))
+    decent = told_by(cells, "T3 decent-dp", 4, "gloo", tasks(["decent-dp"]), environment=peer)
     seconds: dict[str, list[float]] = {}
     for methods, told in ((on_mpi, mpi), (on_gloo, gloo), (["decent-dp"], decent)):
         for number, method in enumerate(methods * len(compute)):
@@ -115,13 +120,12 @@ def rivals(quick: bool) -> dict[str, str]:
     }
 
 
-def straggler(quick: bool) -> dict[str, str]:
+def straggler(quick: bool, cells: Cells) -> dict[str, str]:
     """Returns T7: what the fast ranks pay for one that is three times slower."""
     methods = ["none", "gossip async bf16", "gossip overlap bf16", "all-reduce"]
     steps = 5 if quick else 12
-    with hosts(4) as lab:
-        tasks = [case(method, 0.25, steps, slow=3.0, megabytes=1) for method in methods]
-        told = run_in_lab(lab, 4, "mpich", "steps.py", tasks)
+    tasks = [case(method, 0.25, steps, slow=3.0, megabytes=1) for method in methods]
+    told = told_by(cells, "T7", 4, "mpich", tasks)
     fast = [step_s(told[1:], number) for number in range(len(methods))]
     rows = [
         [method, f"{s:.3f} s", f"{s / fast[0]:.2f}"]
