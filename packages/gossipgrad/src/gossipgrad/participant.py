@@ -90,6 +90,14 @@ class Participant:
         if self.transport.size == 1:
             self.equal = True
             return
+        if self.transport.joins:
+            self.network.vigil.dropped = True
+        else:
+            self._begin_together(broadcast=broadcast)
+        if not self._settings.exchange_momentum:
+            self._build()
+
+    def _begin_together(self, *, broadcast: bool) -> None:
         together = Collectives(self.transport, range(self.transport.size))
         agree(self._says(), together)
         if broadcast:
@@ -97,8 +105,6 @@ class Participant:
                 host = flat.cpu()
                 together.broadcast(host)
                 flat.copy_(host)
-        if not self._settings.exchange_momentum:
-            self._build()
 
     def step(self, optimizer: torch.optim.Optimizer, steps: int) -> Outcome | None:
         """Settles the exchange under way and begins the next one, after a step of `optimizer`.
@@ -147,7 +153,12 @@ class Participant:
         return report
 
     def meet(self) -> Collectives:
-        """Brings all living ranks to one point, exchanges under way finished; collective."""
+        """Brings all living ranks to one point, exchanges under way finished; collective.
+
+        Raises:
+            DroppedError: the others go on without this rank.
+        """
+        self.network.vigil.check_dropped()
         averaging = self.averaging
         if averaging is None:
             together = Collectives(self.transport, range(self.transport.size), 1)

@@ -8,7 +8,7 @@ from gossipgrad.transports.channel import TAGS, Channel
 from gossipgrad.transports.protocol import SIGNAL_BYTES, Pending, Transport
 from gossipgrad.transports.simulated import SimulatedNetwork, SimulatedTransport
 
-TRANSPORTS = ("auto", "mpi", "torch")
+TRANSPORTS = ("auto", "mpi", "torch", "tcp")
 __all__ = [
     "SIGNAL_BYTES",
     "TAGS",
@@ -36,9 +36,10 @@ def connect(transport: str | Transport = "auto") -> Transport:
     """Returns this process's transport, the same one at every call.
 
     Args:
-        transport: "mpi"; "torch" for the default group of torch.distributed; "auto" for
-            torch.distributed where it is initialised, else MPI where an MPI launcher started this
-            process, else torch.distributed where torchrun did, else a single rank; or a transport.
+        transport: "mpi"; "torch" for the default group of torch.distributed; "tcp"; "auto" for
+            torch.distributed where it is initialised, else TCP where $GOSSIPGRAD_RENDEZVOUS is set,
+            else MPI where an MPI launcher started this process, else torch.distributed where
+            torchrun did, else a single rank; or a transport.
 
     Raises:
         ConfigurationError: unknown name.
@@ -60,6 +61,8 @@ def _found() -> str:
 
     if dist.is_available() and dist.is_initialized():
         return "torch"
+    if "GOSSIPGRAD_RENDEZVOUS" in os.environ:
+        return "tcp"
     if any(name in os.environ for name in _MPI_LAUNCHED):
         return "mpi"
     return "torch" if "WORLD_SIZE" in os.environ and "MASTER_ADDR" in os.environ else "single"
@@ -73,6 +76,10 @@ def _make(kind: str) -> Transport:
         from gossipgrad.transports.mpi import MpiTransport  # noqa: PLC0415 - starts MPI
 
         return MpiTransport(device_memory=mpi_takes_device_memory().usable)
+    if kind == "tcp":
+        from gossipgrad.transports.tcp import TcpTransport  # noqa: PLC0415
+
+        return TcpTransport()
     import torch  # noqa: PLC0415
     import torch.distributed as dist  # noqa: PLC0415
 
