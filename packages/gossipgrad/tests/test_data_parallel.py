@@ -297,6 +297,13 @@ def test_ranks_that_were_started_differently_are_told(change, words):
         run_ranks(3, wrap_differently(dict(change)))
 
 
+def test_ranks_with_different_versions_are_told(monkeypatch):
+    versions = iter(["0.1.0", "0.1.0", "0.2.0"])
+    monkeypatch.setattr("gossipgrad.settings.version", lambda _: next(versions))
+    with pytest.raises(MismatchError, match=r"gossipgrad is '0\..\.0' on rank .* and '0\..\.0'"):
+        run_ranks(3, wrap_differently({"seed": 1}))
+
+
 @pytest.mark.parametrize(
     ("argument", "words"),
     [

@@ -85,6 +85,7 @@ def test_real_ranks_train_shuffle_save_and_agree(kind, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @needs_mpich
 @needs_openmpi
 def test_both_mpis_gloo_and_tcp_give_the_same_bits(tmp_path):
@@ -113,6 +114,16 @@ def test_a_stopped_rank_is_dropped_and_comes_back(kind):
     assert [line["living"] for line in ranks] == 3 * [[0, 1, 2]]
     assert [line["dropped"] for line in ranks] == [1, 1, 1]
     assert len({line["bits"] for line in ranks}) == 1
+
+
+@pytest.mark.slow
+@needs_mpich
+def test_requests_are_made_once_and_kept_within_bounds():
+    for line in run("mpich", 2, "requests.py"):
+        assert line["arrived"]
+        assert line["made"] == 2
+        assert line["reused"] == 2 * 19
+        assert line["kept"] <= 512
 
 
 @pytest.mark.slow
