@@ -19,10 +19,9 @@ PICTURE = Path(__file__).resolve().parents[1] / "docs" / "step_time.png"
 
 
 def case(method: str, takes_s: float, steps: int, **more: Any) -> dict[str, Any]:
-    """Returns one case of the job `steps`; "gossip MODE WIRE" names a gossip."""
+    """Returns one case of the job `steps`; "gossip MODE WIRE [TRANSPORT]" names a gossip."""
     kind, *settings = method.split()
-    if settings:
-        more |= {"mode": settings[0], "wire": settings[1]}
+    more |= dict(zip(("mode", "wire", "transport"), settings, strict=False))
     model = {"megabytes": MEGABYTES, "mbit": MBIT}
     return {"method": kind, "takes_s": takes_s, "steps": steps, **model, **more}
 
@@ -88,7 +87,7 @@ def rivals(quick: bool, cells: Cells) -> dict[str, str]:
     compute = (0.25,) if quick else (0.25, 0.5, 1.0)
     on_mpi = ["none", "gossip overlap bf16", "gossip overlap fp32", "gossip async bf16",
               "all-reduce", "all-reduce-per-layer"]  # fmt: skip
-    on_gloo = ["ddp", "ddp-bf16"]
+    on_gloo = ["ddp", "ddp-bf16", "gossip overlap bf16 tcp"]
 
     def tasks(methods: list[str]) -> list[dict[str, Any]]:
         return [case(method, takes_s, steps) for takes_s in compute for method in methods]

@@ -71,7 +71,8 @@ class Rendezvous:
             self._store.wait([key], timedelta(seconds=timeout_s))
         except RuntimeError as error:
             raise ConfigurationError(
-                f"rank {peer} of {self.size} has not come to the rendezvous within {timeout_s:g} s"
+                f"rank {peer} of {self.size} has not come to the rendezvous within "
+                f"{timeout_s:g} s, or the rendezvous is gone ({error})"
             ) from error
         return Address(**json.loads(self._store.get(key)))
 
@@ -107,8 +108,9 @@ def from_environment() -> Rendezvous:
     timeout = timedelta(seconds=START_TIMEOUT_S)
     try:
         store = _distributed().TCPStore(
-            host, int(port), None, serves, timeout, wait_for_workers=False
-        )
+            host, int(port), None, serves, timeout, wait_for_workers=False,
+            multi_tenant=True,  # a process group of this process may serve the same port
+        )  # fmt: skip
     except RuntimeError as error:
         raise ConfigurationError(f"no rendezvous at {host}:{port}: {error}") from error
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
