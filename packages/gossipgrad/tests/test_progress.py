@@ -50,13 +50,18 @@ def test_hooks_do_not_wait_for_who_is_driving_already():
 
 def test_a_thread_looks_until_it_is_stopped():
     looked = threading.Semaphore(0)
-    progress = Progress(looked.release, threading.RLock(), "thread")
+
+    def look():
+        looked.release()
+        return True
+
+    progress = Progress(look, threading.RLock(), "thread")
     progress.start(nn.Linear(1, 1))
     assert all(looked.acquire(timeout=10) for _ in range(3))
     progress.stop()
     while looked.acquire(blocking=False):
         pass
-    assert not looked.acquire(timeout=0.02)
+    assert not looked.acquire(timeout=0.05)
 
 
 def test_what_fails_on_the_thread_is_raised_by_the_next_step():

@@ -30,7 +30,7 @@ class GossipDataParallel(nn.Module):
             "async" (nobody waits for anybody), or "paper" (the authors' delayed rule, which moves
             the mean by half of each update; for comparison).
         wire: "bf16", "fp32" or "int8" (with error feedback).
-        transport: "auto", "mpi", "torch", or a `Transport`.
+        transport: "auto", "mpi", "torch", "tcp", or a `Transport`.
         seed: chooses the partners' rotation; the same on all ranks.
         rotate: whether partners rotate; None leaves it to the topology.
         max_delay: async mode: steps after which given mass is settled without anything in return.
@@ -112,7 +112,7 @@ class GossipDataParallel(nn.Module):
 
     @property
     def transport_name(self) -> str:
-        """What carries the exchanges: "mpi", "gloo", "nccl" or "simulated"."""
+        """What carries the exchanges: "mpi", "gloo", "nccl", "tcp" or "simulated"."""
         return self._participant.transport.name
 
     @property
@@ -180,12 +180,12 @@ class GossipDataParallel(nn.Module):
         return self.module.load_state_dict(state_dict, *args, **kwargs)
 
     def rejoin(self, optimizer: torch.optim.Optimizer, *, timeout_s: float = 600.0) -> int:
-        """Comes back after a DroppedError; not collective: the others just train on.
+        """Comes in after a DroppedError; not collective: the others just train on.
 
         The lowest living rank hands over its weights, its optimizer's state and half of its mass,
         which leaves the weighted mean of the living as it was; all take this rank in at an agreed
-        exchange. Only for a process that was silent, such as one that was stopped: a freshly
-        started one cannot enter an MPI or torch.distributed job.
+        exchange. For a process that was silent, such as one that was stopped, and on the tcp
+        transport for one that was started in place of a dead one.
 
         Args:
             optimizer: of this model's parameters; its state is replaced.
@@ -198,6 +198,7 @@ class GossipDataParallel(nn.Module):
         Raises:
             ConfigurationError: this rank has not been dropped.
             DroppedError: no rank took it back in time.
+            MismatchError: the others were started differently.
         """
         self.steps = self._participant.rejoin(optimizer, timeout_s)
         return self.steps

@@ -131,6 +131,7 @@ class Participant:
         outcome = averaging.finish(1) if averaging.open else None
         self._sponsor(averaging, optimizer, steps)
         averaging.begin()
+        self._progress.wake()
         return averaging.finish(0) if self._settings.mode == "sync" else outcome
 
     def consensus(self) -> Consensus:
@@ -224,10 +225,9 @@ class Participant:
         if self.averaging is not None:
             self.averaging.abandon()
 
-    def poll(self) -> None:
-        """Drives the network."""
-        if self.averaging is not None:
-            self.averaging.poll()
+    def poll(self) -> bool:
+        """Drives the network; returns whether nothing is under way."""
+        return self.averaging is None or self.averaging.poll()
 
     def _says(self) -> dict[str, Any]:
         shapes = [
