@@ -43,7 +43,7 @@ def scripts() -> Path:
 
 
 @contextmanager
-def hosts(count: int, rate: str = "200mbit", burst: str = "128kb") -> Iterator[Path]:
+def hosts(count: int, rate: str, burst: str = "128kb") -> Iterator[Path]:
     """Sets up a lab of `count` hosts and takes it down again; yields the folder of its scripts."""
     folder = scripts()
     done = subprocess.run(
@@ -61,18 +61,19 @@ def hosts(count: int, rate: str = "200mbit", burst: str = "128kb") -> Iterator[P
 
 
 def run_in_lab(
-    ranks: int, kind: str, job: str, task: Any, *, environment: Path = ENVIRONMENT
+    ranks: int, kind: str, job: str, task: Any, *, mbit: int, environment: Path = ENVIRONMENT
 ) -> list[Any]:
     """Runs a job in a lab of `ranks` hosts and returns what each rank wrote, by rank.
 
     Args:
         ranks: Number of hosts.
+        mbit: Rate of each host's link, in Mbit/s.
         kind: "mpich", "openmpi" or "gloo".
         job: Name of a script in `jobs`.
         task: Handed to the job as JSON.
         environment: The Python environment that holds the MPI.
     """
-    with hosts(ranks) as folder:
+    with hosts(ranks, f"{mbit}mbit") as folder:
         command = [folder / "run_net.sh", str(ranks), kind, environment, JOBS / job]
         written = collect(command, task, ranks)
     if None in written:

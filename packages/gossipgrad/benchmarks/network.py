@@ -1,6 +1,7 @@
 """T1 to T4 and T7: bytes, exposed time and step time in the network lab, against peers.
 
-One model of 10 MB, links of 200 Mbit/s: 0.42 s on the wire as float32, 0.21 s as bfloat16.
+A model of 10 MB on links of 200 Mbit/s, and where p grows half of it on links of 100 Mbit/s, since
+all hosts share one machine's processors: 0.42 s on the wire as float32, 0.21 s as bfloat16.
 """
 
 import statistics
@@ -12,18 +13,20 @@ from cells import Cells
 from lab import run_in_lab
 from markdown import table, verdict
 
-MEGABYTES, MBIT = 10, 200
+WHOLE = {"megabytes": 10, "mbit": 200}
+HALF = {"megabytes": 5, "mbit": 100}
 SIZES = (2, 3, 4, 6, 8)
 WIRE_S = {"fp32": 0.42, "bf16": 0.21}
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "step_time.png"
 
 
-def case(method: str, takes_s: float, steps: int, **more: Any) -> dict[str, Any]:
+def case(
+    method: str, takes_s: float, steps: int, sizes: dict[str, int] = WHOLE, **more: Any
+) -> dict[str, Any]:
     """Returns one case of the job `steps`; "gossip MODE WIRE [TRANSPORT]" names a gossip."""
     kind, *settings = method.split()
     more |= dict(zip(("mode", "wire", "transport"), settings, strict=False))
-    model = {"megabytes": MEGABYTES, "mbit": MBIT}
-    return {"method": kind, "takes_s": takes_s, "steps": steps, **model, **more}
+    return {"method": kind, "takes_s": takes_s, "steps": steps, **sizes, **more}
 
 
 def step_s(told: list[Any], number: int) -> float:
@@ -33,7 +36,10 @@ def step_s(told: list[Any], number: int) -> float:
 
 def told_by(cells: Cells, name: str, p: int, kind: str, tasks: list[Any], **more: Any) -> list[Any]:
     """Returns what each of `p` hosts told of each case, measured or kept."""
-    return cells.measured(name, tasks, lambda: run_in_lab(p, kind, "steps.py", tasks, **more))
+    mbit = tasks[0]["mbit"]
+    return cells.measured(
+        name, tasks, lambda: run_in_lab(p, kind, "steps.py", tasks, mbit=mbit, **more)
+    )
 
 
 def sizes(quick: bool, cells: Cells) -> dict[str, str]:
@@ -42,9 +48,9 @@ def sizes(quick: bool, cells: Cells) -> dict[str, str]:
     methods = ["none", "gossip overlap bf16", "gossip overlap fp32", "all-reduce"]
     counted, told, rivals = (SIZES[:2] if quick else SIZES), {}, {}
     for p in counted:
-        tasks = [case(method, takes_s, steps) for method in methods]
+        tasks = [case(method, takes_s, steps, HALF) for method in methods]
         told[p] = told_by(cells, f"T1 T2 T4 p={p}", p, "mpich", tasks)
-        ddp = [case("ddp", takes_s, steps)]
+        ddp = [case("ddp", takes_s, steps, HALF)]
         rivals[p] = told_by(cells, f"T4 ddp p={p}", p, "gloo", ddp)
     t1, ratios = [], []
     for p in counted:
@@ -54,7 +60,11 @@ def sizes(quick: bool, cells: Cells) -> dict[str, str]:
             ratio = statistics.fmean(rank["sent"] / steps / rank["wire_bytes"] for rank in ranks)
             ratios.append(ratio)
             row.append(f"{ratio:.3f}")
-        reduced = statistics.fmean(rank[3]["sent"] for rank in told[p]) / steps / (MEGABYTES * 1e6)
+        reduced = (
+            statistics.fmean(rank[3]["sent"] for rank in told[p])
+            / steps
+            / (HALF["megabytes"] * 1e6)
+        )
         t1.append([*row, f"{reduced:.3f}"])
     t2, t4 = [], []
     for p in counted:
@@ -123,7 +133,8 @@ def straggler(quick: bool, cells: Cells) -> dict[str, str]:
     """Returns T7: what the fast ranks pay for one that is three times slower."""
     methods = ["none", "gossip async bf16", "gossip overlap bf16", "all-reduce"]
     steps = 5 if quick else 12
-    tasks = [case(method, 0.25, steps, slow=3.0, megabytes=1) for method in methods]
+    small = {"megabytes": 1, "mbit": 200}
+    tasks = [case(method, 0.25, steps, small, slow=3.0) for method in methods]
     told = told_by(cells, "T7", 4, "mpich", tasks)
     fast = [step_s(told[1:], number) for number in range(len(methods))]
     rows = [
@@ -151,7 +162,7 @@ def draw(ranks: list[int], rows: dict[str, list[float]]) -> None:
     axes.set_xticks(ranks)
     axes.set_xlabel("ranks p, one per host")
     axes.set_ylabel("seconds per step")
-    axes.set_title(f"{MEGABYTES} MB model, {MBIT} Mbit/s links, measured")
+    axes.set_title(f"{HALF['megabytes']} MB model, {HALF['mbit']} Mbit/s links, measured")
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)
     PICTURE.parent.mkdir(exist_ok=True)

@@ -1,7 +1,7 @@
 """Somebody has to call MPI for a transfer to advance.
 
 Un-polled, MPICH and Open MPI hide next to nothing of a transfer behind computing. A thread that
-looks every half millisecond hides nearly all of it; where MPI allows only one thread, hooks on the
+looks every millisecond hides nearly all of it; where MPI allows only one thread, hooks on the
 model's layers look instead (the authors' way). gloo and the simulator drive themselves.
 """
 
@@ -15,7 +15,7 @@ from torch.utils.hooks import RemovableHandle
 from gossipgrad.errors import ConfigurationError
 
 DRIVERS = ("auto", "thread", "hooks", "none")
-_THREAD_NAP_S = 5e-4
+_THREAD_NAP_S = 1e-3
 _IDLE_NAP_S = 1e-2  # nothing but news can come
 _WAIT_NAP_S = 5e-5
 _LONGEST_NAP_S = 1e-3
@@ -81,7 +81,7 @@ class Progress:
     def _run(self) -> None:
         idle = False
         while not self._stopping:
-            # Two thousand looks a second of every rank are felt where ranks share a processor, and
+            # A thousand looks a second of every rank are felt where ranks share a processor, and
             # a plain sleep costs less than waiting for an event.
             if idle:
                 self._begun.wait(_IDLE_NAP_S)
