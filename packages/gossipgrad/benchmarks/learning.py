@@ -15,7 +15,7 @@ RULES = ["all-reduce", "gossip overlap bf16", "gradient-gossip"]
 SEEDS = range(5)
 SETS = {
     "mnist": {"samples": 6000, "tested": 10_000, "epochs": 3, "batch": 96, "lr": 0.1},
-    "cifar": {"samples": 4000, "tested": 10_000, "epochs": 6, "batch": 96, "lr": 0.2},
+    "cifar": {"samples": 2500, "tested": 5000, "epochs": 5, "batch": 96, "lr": 0.2},
 }
 
 
