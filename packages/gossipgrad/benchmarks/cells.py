@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lab import Skipped
+
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -19,11 +21,15 @@ class Cells:
     Args:
         path: where they are kept; None keeps them in memory only.
         fresh: whether to measure again what is there.
+        closed: whether to measure nothing.
     """
 
-    def __init__(self, path: Path | None = RESULTS, *, fresh: bool = False) -> None:
+    def __init__(
+        self, path: Path | None = RESULTS, *, fresh: bool = False, closed: bool = False
+    ) -> None:
         self._path = path
         self._fresh = fresh
+        self.closed = closed
         self._mine: set[str] = set()
         self._cells: dict[str, Any] = {}
         if path is not None and path.exists():
@@ -36,8 +42,14 @@ class Cells:
         return cell is not None and usable and bool(cell["task"] == json.loads(json.dumps(task)))
 
     def measured(self, name: str, task: Any, measure: Callable[[], Any]) -> Any:
-        """Returns what a cell told, and measures it only if it is missing."""
+        """Returns what a cell told, and measures it only if it is missing.
+
+        Raises:
+            Skipped: It is missing and nothing is to be measured.
+        """
         if not self.has(name, task):
+            if self.closed:
+                raise Skipped(f"{name} has not been measured")
             self.put(name, task, measure())
         return self.kept(name)
 

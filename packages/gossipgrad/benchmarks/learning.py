@@ -35,7 +35,10 @@ def accuracy(quick: bool, cells: Cells) -> dict[str, str]:
             task = {"set": name, "rules": RULES, **settings, **small}
             told = trained(cells, data, p, task, SEEDS[:2] if quick else SEEDS)
             reference = told["all-reduce"]
-            row: list[object] = [name, p, f"{statistics.fmean(reference):.2f}"]
+            if len(reference) < 2:
+                rows.append([name, p, len(reference), *["not measured"] * len(RULES)])
+                continue
+            row: list[object] = [name, p, len(reference), f"{statistics.fmean(reference):.2f}"]
             for rule in RULES[1:]:
                 gaps = [mine - theirs for mine, theirs in zip(told[rule], reference, strict=True)]
                 mean, error = statistics.fmean(gaps), statistics.stdev(gaps) / len(gaps) ** 0.5
@@ -43,24 +46,28 @@ def accuracy(quick: bool, cells: Cells) -> dict[str, str]:
                 if rule == RULES[1]:
                     worst = min(worst, mean)
             rows.append(row)
-    head = ["set", "p", "all-reduce, % right", *(f"{rule} (points)" for rule in RULES[1:])]
+    head = ["set", "p", "seeds", "all-reduce, % right", *(f"{rule} (points)" for rule in RULES[1:])]
+    whole = all(row[2] == len(SEEDS) or quick for row in rows)
+    word = verdict(worst >= -0.3) if whole else "open, since cells are missing"
     return {
         "T5": table(head, rows) + "\n\nMean paired difference over the seeds ± its standard error. "
-        f"Target for gossip ≥ -0.3 in every row: {verdict(worst >= -0.3)} "
-        f"(worst {worst:+.2f})."
+        f"Target for gossip ≥ -0.3 in every row: {word} (worst {worst:+.2f})."
     }
 
 
 def trained(
     cells: Cells, data: str, p: int, task: dict[str, Any], seeds: Sequence[int]
 ) -> dict[str, list[float]]:
-    """Returns the accuracies by rule, in the order of the seeds; trains what is missing."""
+    """Returns the accuracies by rule, in the order of the seeds; trains what is missing.
+
+    Where nothing is to be measured, the seeds that are there.
+    """
     names = {seed: f"T5 {task['set']} p={p} seed={seed}" for seed in seeds}
     missing = [seed for seed in seeds if not cells.has(names[seed], task)]
-    if missing:
+    if missing and not cells.closed:
         for told in stream(p, "accuracy.py", {**task, "data": data, "seeds": missing}):
             cells.put(names[told["seed"]], task, told["accuracy"])
-    kept = [cells.kept(names[seed]) for seed in seeds]
+    kept = [cells.kept(names[seed]) for seed in seeds if cells.has(names[seed], task)]
     return {rule: [cell[rule] for cell in kept] for rule in task["rules"]}
 
 

@@ -41,10 +41,11 @@ def main() -> None:
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(known)}")
     parser.add_argument("--quick", action="store_true", help="small sizes; leaves the README alone")
     parser.add_argument("--fresh", action="store_true", help="measure again what is there")
+    parser.add_argument("--kept", action="store_true", help="write what is there, measure nothing")
     arguments = parser.parse_args()
     if unknown := set(arguments.tables) - set(known):
         parser.error(f"no table {', '.join(sorted(unknown))}; there are {', '.join(known)}")
-    cells = Cells(None) if arguments.quick else Cells(fresh=arguments.fresh)
+    cells = Cells(None) if arguments.quick else Cells(fresh=arguments.fresh, closed=arguments.kept)
     failed: list[str] = []
     for names, measure in GROUPS:
         if arguments.tables and not set(names) & set(arguments.tables):
@@ -64,7 +65,7 @@ def main() -> None:
             if not arguments.quick:
                 markdown.write(name, text)
         print(f"({', '.join(names)}: {time.perf_counter() - start:.0f} s)\n", flush=True)
-    if not arguments.quick:
+    if not (arguments.quick or arguments.kept):
         today = time.strftime("%Y-%m-%d")
         machine = f"{os.cpu_count()} cores, Linux {platform.release()}"
         python = platform.python_version()

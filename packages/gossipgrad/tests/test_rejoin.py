@@ -242,6 +242,45 @@ def test_a_sponsor_that_dies_while_it_admits_is_replaced(moment):
     assert all(torch.equal(weights, rows[1][0]) for weights, _ in rows[2:])
 
 
+@pytest.mark.parametrize("mode", ["sync", "overlap", "async"])
+def test_two_that_died_together_come_in_together(mode):
+    network = SimulatedNetwork(5)
+    both_dead = threading.Barrier(2)
+    victims = (1, 4)
+
+    def wrap(transport):
+        model = GossipDataParallel(nn.Linear(COUNT, 1), transport=transport, mode=mode)
+        return model, torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+
+    def body(transport):
+        model, optimizer = wrap(transport)
+        missed, whole = False, 0
+        while whole < 10:
+            if transport.rank in victims and not transport.joins and model.steps == BEFORE:
+                network.kill(transport.rank)
+                both_dead.wait()
+                transport = network.restart(transport.rank)
+                model, optimizer = wrap(transport)
+                missed = True
+            optimizer.zero_grad()
+            model(torch.ones(1, COUNT)).sum().backward()
+            try:
+                optimizer.step()
+            except DroppedError:
+                model.rejoin(optimizer, timeout_s=30)
+            missed = missed or not set(victims) <= set(model.living)
+            whole += missed and model.living == [0, 1, 2, 3, 4]
+            time.sleep(1e-3)
+        model.consensus()
+        weights = model.module.weight.detach().clone()
+        model.close()
+        return weights, model.living
+
+    rows = run_ranks(5, body, network)
+    assert all(living == [0, 1, 2, 3, 4] for _, living in rows)
+    assert all(torch.equal(weights, rows[0][0]) for weights, _ in rows)
+
+
 def test_a_newcomer_with_other_settings_is_told():
     network = SimulatedNetwork(2)
     done = threading.Event()
