@@ -27,12 +27,10 @@ def kills(quick: bool, cells: Cells) -> dict[str, str]:
         hangs += sum(mine is None for mine in survivors)
         there = [mine for mine in survivors if mine is not None]
         unequal += len({mine["digest"] for mine in there}) > 1
-        before, after = task["victims"][0][1], task["victims"][-1][1]
         for mine in there:
-            noticed_ms += mine["noticed_ms"].values()
-            lost.append(len(mine["lost"]) / DEATHS)
-            first = statistics.median(mine["steps_s"][3:before])
-            slower.append(statistics.median(mine["steps_s"][after + 2 :]) / first)
+            noticed_ms += mine["noticed_ms"]
+            lost.append(mine["lost"] / DEATHS)
+            slower.append(mine["after_s"] / mine["before_s"])
     if not noticed_ms:
         raise RuntimeError(f"{hangs} of {launches * (RANKS - DEATHS)} survivors hung")
     worst, living = max(noticed_ms), died * (RANKS - DEATHS)
@@ -61,10 +59,23 @@ def killing(launch: int) -> dict[str, Any]:
 
 
 def killed(task: dict[str, Any]) -> list[Any]:
-    """Returns what each rank told; None for the dead and for those that hung."""
+    """Returns what each rank told, in brief; None for the dead and for those that hung."""
     ulfm = ("--with-ft", "ulfm", "--oversubscribe", "-n")
     openmpi = environments.openmpi()
     try:
-        return run_here(RANKS, "kills.py", task, mpiexec=ulfm, environment=openmpi, timeout_s=180)
+        told = run_here(RANKS, "kills.py", task, mpiexec=ulfm, environment=openmpi, timeout_s=180)
     except RuntimeError:
         return [None] * RANKS
+    return [brief(task, mine) if mine else None for mine in told]
+
+
+def brief(task: dict[str, Any], mine: dict[str, Any]) -> dict[str, Any]:
+    """Returns a survivor's figures without its every step."""
+    before, after = task["victims"][0][1], task["victims"][-1][1]
+    return {
+        "noticed_ms": list(mine["noticed_ms"].values()),
+        "lost": len(mine["lost"]),
+        "before_s": statistics.median(mine["steps_s"][3:before]),
+        "after_s": statistics.median(mine["steps_s"][after + 2 :]),
+        "digest": mine["digest"],
+    }
