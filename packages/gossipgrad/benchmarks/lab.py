@@ -43,7 +43,7 @@ def scripts() -> Path:
 
 
 @contextmanager
-def hosts(count: int, rate: str = "200mbit", burst: str = "128kb") -> Iterator[Path]:
+def hosts(count: int, rate: str, burst: str = "128kb") -> Iterator[Path]:
     """Sets up a lab of `count` hosts and takes it down again; yields the folder of its scripts."""
     folder = scripts()
     done = subprocess.run(
@@ -61,20 +61,21 @@ def hosts(count: int, rate: str = "200mbit", burst: str = "128kb") -> Iterator[P
 
 
 def run_in_lab(
-    folder: Path, ranks: int, kind: str, job: str, task: Any, *, environment: Path = ENVIRONMENT
+    ranks: int, kind: str, job: str, task: Any, *, mbit: int, environment: Path = ENVIRONMENT
 ) -> list[Any]:
-    """Runs a job on the first `ranks` hosts and returns what each rank wrote, by rank.
+    """Runs a job in a lab of `ranks` hosts and returns what each rank wrote, by rank.
 
     Args:
-        folder: Of the lab's scripts.
         ranks: Number of hosts.
+        mbit: Rate of each host's link, in Mbit/s.
         kind: "mpich", "openmpi" or "gloo".
         job: Name of a script in `jobs`.
         task: Handed to the job as JSON.
         environment: The Python environment that holds the MPI.
     """
-    command = [folder / "run_net.sh", str(ranks), kind, environment, JOBS / job]
-    written = collect(command, task, ranks)
+    with hosts(ranks, f"{mbit}mbit") as folder:
+        command = [folder / "run_net.sh", str(ranks), kind, environment, JOBS / job]
+        written = collect(command, task, ranks)
     if None in written:
         raise RuntimeError(f"{job}: {written.count(None)} of {ranks} ranks wrote nothing")
     return written
@@ -93,6 +94,29 @@ def run_here(
     binaries = environment / "bin"
     command = [binaries / "mpiexec", *mpiexec, str(ranks), binaries / "python", JOBS / job]
     return collect(command, task, ranks, timeout_s)
+
+
+def stream(ranks: int, job: str, task: Any) -> Iterator[Any]:
+    """Runs a job as `run_here` does and yields each JSON line that it prints, as it comes.
+
+    Raises:
+        RuntimeError: It ended badly; what it had told stands.
+    """
+    binaries = ENVIRONMENT / "bin"
+    command = [binaries / "mpiexec", "-n", str(ranks), binaries / "python", JOBS / job]
+    job_process = subprocess.Popen(
+        [*map(str, command), json.dumps(task)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **QUIET},
+    )
+    with job_process as running:
+        assert running.stdout is not None  # noqa: S101 - it is a pipe
+        for line in running.stdout:
+            if line.startswith("{"):
+                yield json.loads(line)
+    if running.returncode:
+        raise RuntimeError(f"{job} on {ranks} ranks exited {running.returncode}")
 
 
 def collect(command: list[Any], task: Any, ranks: int, timeout_s: float = 570) -> list[Any]:

@@ -1,6 +1,7 @@
 """T1 to T4 and T7: bytes, exposed time and step time in the network lab, against peers.
 
-One model of 10 MB, links of 200 Mbit/s: 0.42 s on the wire as float32, 0.21 s as bfloat16.
+A model of 10 MB on links of 200 Mbit/s, and where p grows half of it on links of 100 Mbit/s, since
+all hosts share one machine's processors: 0.42 s on the wire as float32, 0.21 s as bfloat16.
 """
 
 import statistics
@@ -8,22 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import environments
-from lab import hosts, run_in_lab
+from cells import Cells
+from lab import run_in_lab
 from markdown import table, verdict
 
-MEGABYTES, MBIT = 10, 200
+WHOLE = {"megabytes": 10, "mbit": 200}
+HALF = {"megabytes": 5, "mbit": 100}
 SIZES = (2, 3, 4, 6, 8)
 WIRE_S = {"fp32": 0.42, "bf16": 0.21}
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "step_time.png"
 
 
-def case(method: str, takes_s: float, steps: int, **more: Any) -> dict[str, Any]:
-    """Returns one case of the job `steps`; "gossip MODE WIRE" names a gossip."""
+def case(
+    method: str, takes_s: float, steps: int, sizes: dict[str, int] = WHOLE, **more: Any
+) -> dict[str, Any]:
+    """Returns one case of the job `steps`; "gossip MODE WIRE [TRANSPORT]" names a gossip."""
     kind, *settings = method.split()
-    if settings:
-        more |= {"mode": settings[0], "wire": settings[1]}
-    model = {"megabytes": MEGABYTES, "mbit": MBIT}
-    return {"method": kind, "takes_s": takes_s, "steps": steps, **model, **more}
+    more |= dict(zip(("mode", "wire", "transport"), settings, strict=False))
+    return {"method": kind, "takes_s": takes_s, "steps": steps, **sizes, **more}
 
 
 def step_s(told: list[Any], number: int) -> float:
@@ -31,16 +34,24 @@ def step_s(told: list[Any], number: int) -> float:
     return max(statistics.median(rank[number]["steps_s"][1:]) for rank in told)
 
 
-def sizes(quick: bool) -> dict[str, str]:
+def told_by(cells: Cells, name: str, p: int, kind: str, tasks: list[Any], **more: Any) -> list[Any]:
+    """Returns what each of `p` hosts told of each case, measured or kept."""
+    mbit = tasks[0]["mbit"]
+    return cells.measured(
+        name, tasks, lambda: run_in_lab(p, kind, "steps.py", tasks, mbit=mbit, **more)
+    )
+
+
+def sizes(quick: bool, cells: Cells) -> dict[str, str]:
     """Returns T1, T2 and T4: what p changes."""
     steps, takes_s = (5 if quick else 10), 0.315  # 1.5 times bf16's time on the wire
     methods = ["none", "gossip overlap bf16", "gossip overlap fp32", "all-reduce"]
     counted, told, rivals = (SIZES[:2] if quick else SIZES), {}, {}
-    with hosts(max(counted)) as lab:
-        for p in counted:
-            tasks = [case(method, takes_s, steps) for method in methods]
-            told[p] = run_in_lab(lab, p, "mpich", "steps.py", tasks)
-            rivals[p] = run_in_lab(lab, p, "gloo", "steps.py", [case("ddp", takes_s, steps)])
+    for p in counted:
+        tasks = [case(method, takes_s, steps, HALF) for method in methods]
+        told[p] = told_by(cells, f"T1 T2 T4 p={p}", p, "mpich", tasks)
+        ddp = [case("ddp", takes_s, steps, HALF)]
+        rivals[p] = told_by(cells, f"T4 ddp p={p}", p, "gloo", ddp)
     t1, ratios = [], []
     for p in counted:
         row: list[object] = [p]
@@ -49,7 +60,11 @@ def sizes(quick: bool) -> dict[str, str]:
             ratio = statistics.fmean(rank["sent"] / steps / rank["wire_bytes"] for rank in ranks)
             ratios.append(ratio)
             row.append(f"{ratio:.3f}")
-        reduced = statistics.fmean(rank[3]["sent"] for rank in told[p]) / steps / (MEGABYTES * 1e6)
+        reduced = (
+            statistics.fmean(rank[3]["sent"] for rank in told[p])
+            / steps
+            / (HALF["megabytes"] * 1e6)
+        )
         t1.append([*row, f"{reduced:.3f}"])
     t2, t4 = [], []
     for p in counted:
@@ -76,22 +91,21 @@ def sizes(quick: bool) -> dict[str, str]:
     }
 
 
-def rivals(quick: bool) -> dict[str, str]:
+def rivals(quick: bool, cells: Cells) -> dict[str, str]:
     """Returns T3: step time beside every peer, at three ratios of computing to communication."""
     steps = 4 if quick else 8
     compute = (0.25,) if quick else (0.25, 0.5, 1.0)
     on_mpi = ["none", "gossip overlap bf16", "gossip overlap fp32", "gossip async bf16",
               "all-reduce", "all-reduce-per-layer"]  # fmt: skip
-    on_gloo = ["ddp", "ddp-bf16"]
+    on_gloo = ["ddp", "ddp-bf16", "gossip overlap bf16 tcp"]
 
     def tasks(methods: list[str]) -> list[dict[str, Any]]:
         return [case(method, takes_s, steps) for takes_s in compute for method in methods]
 
     peer = environments.decent_dp()
-    with hosts(4) as lab:
-        mpi = run_in_lab(lab, 4, "mpich", "steps.py", tasks(on_mpi))
-        gloo = run_in_lab(lab, 4, "gloo", "steps.py", tasks(on_gloo))
-        decent = run_in_lab(lab, 4, "gloo", "steps.py", tasks(["decent-dp"]), environment=peer)
+    mpi = told_by(cells, "T3 mpich", 4, "mpich", tasks(on_mpi))
+    gloo = told_by(cells, "T3 gloo", 4, "gloo", tasks(on_gloo))
+    decent = told_by(cells, "T3 decent-dp", 4, "gloo", tasks(["decent-dp"]), environment=peer)
     seconds: dict[str, list[float]] = {}
     for methods, told in ((on_mpi, mpi), (on_gloo, gloo), (["decent-dp"], decent)):
         for number, method in enumerate(methods * len(compute)):
@@ -115,13 +129,13 @@ def rivals(quick: bool) -> dict[str, str]:
     }
 
 
-def straggler(quick: bool) -> dict[str, str]:
+def straggler(quick: bool, cells: Cells) -> dict[str, str]:
     """Returns T7: what the fast ranks pay for one that is three times slower."""
     methods = ["none", "gossip async bf16", "gossip overlap bf16", "all-reduce"]
     steps = 5 if quick else 12
-    with hosts(4) as lab:
-        tasks = [case(method, 0.25, steps, slow=3.0, megabytes=1) for method in methods]
-        told = run_in_lab(lab, 4, "mpich", "steps.py", tasks)
+    small = {"megabytes": 1, "mbit": 200}
+    tasks = [case(method, 0.25, steps, small, slow=3.0) for method in methods]
+    told = told_by(cells, "T7", 4, "mpich", tasks)
     fast = [step_s(told[1:], number) for number in range(len(methods))]
     rows = [
         [method, f"{s:.3f} s", f"{s / fast[0]:.2f}"]
@@ -148,8 +162,8 @@ def draw(ranks: list[int], rows: dict[str, list[float]]) -> None:
     axes.set_xticks(ranks)
     axes.set_xlabel("ranks p, one per host")
     axes.set_ylabel("seconds per step")
-    axes.set_title(f"{MEGABYTES} MB model, {MBIT} Mbit/s links, measured")
+    axes.set_title(f"{HALF['megabytes']} MB model, {HALF['mbit']} Mbit/s links, measured")
     axes.grid(alpha=0.25)
-    axes.legend(frameon=False)
+    figure.legend(loc="outside right center", frameon=False)
     PICTURE.parent.mkdir(exist_ok=True)
     figure.savefig(PICTURE, dpi=150)

@@ -1,6 +1,6 @@
-"""The networks that the examples train: residual networks for CIFAR and ImageNet, and GoogLeNet.
+"""The networks that the examples train: LeNet, residual networks, and GoogLeNet.
 
-Shapes: images (batch, 3, side, side); every network returns scores (batch, classes).
+Shapes: images (batch, channels, side, side); every network returns scores (batch, classes).
 """
 
 from collections.abc import Sequence
@@ -8,6 +8,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
+
+
+def lenet(classes: int = 10) -> nn.Sequential:
+    """Returns LeNet-5 (LeCun et al., 1998) for 28 x 28 grey images, with ReLU and max pooling."""
+    return nn.Sequential(
+        *(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
+        *(nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, classes)),
+    )
 
 
 def convolution(inside: int, outside: int, size: int, stride: int = 1) -> nn.Sequential:

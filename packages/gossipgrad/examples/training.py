@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from gossipgrad import GossipDataParallel
+from gossipgrad import GossipDataParallel, StepLog
 from gossipgrad.baselines import BASELINES, wrap
 from gossipgrad.transports import connect
 
@@ -44,6 +44,7 @@ def options(
     parser.add_argument("--batch-size", type=int, default=batch_size, help="per rank")
     parser.add_argument("--rate", type=float, default=rate, help="highest learning rate")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--log", type=Path, help="folder for JSON lines, metrics and a trace")
     return parser
 
 
@@ -67,6 +68,7 @@ def train(
     rank = connect().rank
     compute_s = _compute_s(network, next(iter(batches)))
     model = _wrapped(network, arguments)
+    log = StepLog(model, arguments.log) if isinstance(model, GossipDataParallel) else None
     optimizer = torch.optim.SGD(model.parameters(), arguments.rate, momentum=0.9, weight_decay=5e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, arguments.rate, total_steps=arguments.epochs * len(batches)
@@ -96,8 +98,9 @@ def train(
                 f"efficiency {min(1.0, compute_s / statistics.median(steps_s)):.1%}",
                 flush=True,
             )
-    if isinstance(model, GossipDataParallel):
+    if log is not None and isinstance(model, GossipDataParallel):
         model.close()
+        log.close()
     return reached
 
 

@@ -1,8 +1,12 @@
-"""Puts the tests' own folder on the path, for `fleet`, and keeps torch to one thread."""
+"""Puts the tests' own folder on the path, for `fleet`; one thread of torch, no deadlines."""
 
 import os
 import sys
 from pathlib import Path
 
+from hypothesis import settings
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent))
+settings.register_profile("no deadline", deadline=None)  # a busy machine fails no property
+settings.load_profile("no deadline")

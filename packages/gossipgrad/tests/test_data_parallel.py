@@ -168,7 +168,7 @@ def test_no_sync_steps_stay_local():
 def test_ranks_with_fewer_batches_keep_serving_the_others():
     def body(transport):
         model = GossipDataParallel(network(), transport=transport, silence_s=0.2)
-        model._network.vigil.patience.observe(0.0, 0.01)
+        model._participant.network.vigil.patience.observe(0.0, 0.01)
         train(model, sgd(model), 4 + 5 * transport.rank)
         model.consensus()
         model.close()
@@ -297,6 +297,13 @@ def test_ranks_that_were_started_differently_are_told(change, words):
         run_ranks(3, wrap_differently(dict(change)))
 
 
+def test_ranks_with_different_versions_are_told(monkeypatch):
+    versions = iter(["0.1.0", "0.1.0", "0.2.0"])
+    monkeypatch.setattr("gossipgrad.settings.version", lambda _: next(versions))
+    with pytest.raises(MismatchError, match=r"gossipgrad is '0\..\.0' on rank .* and '0\..\.0'"):
+        run_ranks(3, wrap_differently({"seed": 1}))
+
+
 @pytest.mark.parametrize(
     ("argument", "words"),
     [
@@ -332,7 +339,7 @@ def test_a_silent_rank_is_dropped_and_the_others_train_on():
     def body(transport):
         model = GossipDataParallel(network(), transport=transport, silence_s=2.0)
         for _ in range(3):
-            model._network.vigil.patience.observe(0.0, 0.01)
+            model._participant.network.vigil.patience.observe(0.0, 0.01)
         optimizer = sgd(model)
         train(model, optimizer, 5)
         if transport.rank == 2:

@@ -78,6 +78,20 @@ def test_residual_network_trains_on_cifar_on_four_ranks() -> None:
 
 
 @needs_data
+def test_lenet_trains_on_mnist_on_four_ranks_and_logs_its_steps(tmp_path: Path) -> None:
+    said = run(
+        "mnist.py", "--data", DATA, "--limit", 1280, "--epochs", 2, "--batch-size", 16,
+        "--log", tmp_path,
+    )  # fmt: skip
+    first, second = said.splitlines()
+    assert "epoch 1/2: accuracy" in first
+    assert float(second.split("loss ")[1].split(",")[0]) < float(
+        first.split("loss ")[1].split(",")[0]
+    )
+    assert len(list(tmp_path.glob("trace-*.json"))) == 4
+
+
+@needs_data
 def test_cifar_and_mnist_are_read_whole() -> None:
     images, labels = datasets.cifar100(Path(DATA), "test", "coarse")
     assert images.shape == (10_000, 3, 32, 32)

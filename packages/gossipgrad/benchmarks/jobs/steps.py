@@ -1,8 +1,9 @@
 """Trains the synthetic model by each method of the task in turn; one rank per host.
 
-The task is a list of cases: {"method", "takes_s", "steps", "megabytes", and for gossip "mode" and
-"wire"; "slow": factor by which rank 0 is slower}. Each rank writes a list of results: seconds of
-every step, bytes by the interface's counter, exposed seconds as the package reports them.
+The task is a list of cases: {"method", "takes_s", "steps", "megabytes", and for gossip "mode",
+"wire" and perhaps "transport"; "slow": factor by which rank 0 is slower}. Each rank writes a list
+of results: seconds of every step, bytes by the interface's counter, exposed seconds as the package
+reports them.
 """
 
 import json
@@ -80,7 +81,9 @@ def prepare(
     if method == "gossip":
         from gossipgrad import GossipDataParallel  # noqa: PLC0415
 
-        model = GossipDataParallel(inner, mode=case["mode"], wire=case["wire"])
+        model = GossipDataParallel(
+            inner, mode=case["mode"], wire=case["wire"], transport=case.get("transport", "auto")
+        )
         model.on_exchange(lambda outcome: exposed.append(outcome.exposed_s))
     else:
         from gossipgrad.baselines import wrap  # noqa: PLC0415

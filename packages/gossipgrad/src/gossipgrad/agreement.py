@@ -7,19 +7,29 @@ from gossipgrad.collectives import Collectives
 from gossipgrad.errors import MismatchError
 
 
-def agree(description: dict[str, Any], together: Collectives) -> None:
-    """Compares what ranks say of themselves.
+def agree(mine: dict[str, Any], together: Collectives) -> None:
+    """Compares what all ranks say of themselves.
 
     Args:
-        description: names and JSON values that must be equal on all ranks.
+        mine: this "rank", and "about": names and JSON values that must be equal on all ranks.
         together: the ranks.
 
     Raises:
         MismatchError: on every rank, with one sentence about the first difference found.
     """
-    mine = json.dumps({"rank": together.index, "says": description, "verdict": ""}).encode()
-    merged = together.fold(mine, _merge)
+    merged = together.fold(json.dumps({**mine, "verdict": ""}).encode(), _merge)
     verdict = json.loads(together.broadcast_bytes(merged))["verdict"]
+    if verdict:
+        raise MismatchError(verdict)
+
+
+def compare(mine: dict[str, Any], theirs: dict[str, Any]) -> None:
+    """Compares what two ranks say of themselves.
+
+    Raises:
+        MismatchError: with one sentence about the first difference.
+    """
+    verdict = _difference(mine, theirs)
     if verdict:
         raise MismatchError(verdict)
 
@@ -32,8 +42,8 @@ def _merge(first: bytes, second: bytes) -> bytes:
 
 
 def _difference(mine: dict[str, Any], theirs: dict[str, Any]) -> str:
-    for name, value in mine["says"].items():
-        other = theirs["says"].get(name)
+    for name, value in mine["about"].items():
+        other = theirs["about"].get(name)
         if other == value:
             continue
         lists = isinstance(value, list) and isinstance(other, list)

@@ -141,9 +141,9 @@ class PairedAveraging:
             lost=exchange.was_lost,
         )
 
-    def poll(self) -> None:
-        """Drives the network."""
-        self.exchange.poll()
+    def poll(self) -> bool:
+        """Drives the network; returns whether nothing is under way."""
+        return self.exchange.poll()
 
     def standing(self) -> Standing:
         """Returns how far this rank is."""
@@ -250,9 +250,10 @@ class FreeAveraging:
         self.exchange.release()
         return harvest.oldest, harvest.sources
 
-    def poll(self) -> None:
-        """Drives the network."""
+    def poll(self) -> bool:
+        """Drives the network; returns False, since something may come at any time."""
         self.exchange.poll()
+        return False
 
     def standing(self) -> Standing:
         """Returns how far this rank is; unequal sums of sent and received mean mass in flight."""

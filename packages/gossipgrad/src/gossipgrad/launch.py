@@ -5,13 +5,15 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gossipgrad.errors import ConfigurationError, MissingDependencyError
 
-LAUNCHERS = ("auto", "mpi", "torch")
+LAUNCHERS = ("auto", "mpi", "torch", "tcp")
+_LOOK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +53,17 @@ def mpi_command(mpiexec: Mpiexec, ranks: int, program: Sequence[str]) -> list[st
     return [mpiexec.path, *options, *program]
 
 
-def run(ranks: int, script: str, arguments: Sequence[str], launcher: str = "auto") -> int:
+def run(
+    ranks: int, script: str, arguments: Sequence[str], launcher: str = "auto", restarts: int = 0
+) -> int:
     """Runs a Python script on `ranks` ranks of this machine and returns its exit status.
 
     Args:
         ranks: how many, at least 1.
         script: path of the script.
         arguments: its arguments.
-        launcher: "mpi", "torch" (torchrun's protocol), or "auto": MPI where there is one.
+        launcher: "mpi", "torch" (torchrun's protocol), "tcp", or "auto": MPI where there is one.
+        restarts: how many ranks that die are started anew, in all; with launcher "tcp" only.
 
     Raises:
         ConfigurationError: an argument is not allowed or the script is not there.
@@ -68,12 +73,18 @@ def run(ranks: int, script: str, arguments: Sequence[str], launcher: str = "auto
         raise ConfigurationError(f"-n is {ranks}; it must be at least 1")
     if launcher not in LAUNCHERS:
         raise ConfigurationError(f"launcher is {launcher!r}; allowed: {', '.join(LAUNCHERS)}")
+    if restarts and launcher != "tcp":
+        raise ConfigurationError(
+            f"restarts is {restarts} with launcher {launcher!r}; only 'tcp' can start a rank anew"
+        )
     if not Path(script).is_file():
         raise ConfigurationError(f"script is {script!r}; there is no such file")
     program = [sys.executable, script, *arguments]
     environment = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // ranks)), **os.environ}
     if ranks == 1:
         return _wait([program], [environment])
+    if launcher == "tcp":
+        return _run_on_tcp(program, environment, ranks, restarts)
     mpiexec = find_mpiexec() if launcher in ("auto", "mpi") else None
     if launcher == "mpi" and mpiexec is None:
         raise MissingDependencyError(
@@ -83,13 +94,8 @@ def run(ranks: int, script: str, arguments: Sequence[str], launcher: str = "auto
     if mpiexec is not None:
         environment |= _leave(mpiexec)
         return _wait([mpi_command(mpiexec, ranks, program)], [environment])
-    port = _free_port()
-    ranked = [
-        {**environment, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(ranks),
-         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-        for rank in range(ranks)
-    ]  # fmt: skip
-    return _wait([program] * ranks, ranked)
+    environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
+    return _wait([program] * ranks, _numbered(environment, ranks))
 
 
 def captured(
@@ -120,12 +126,36 @@ def _leave(mpiexec: Mpiexec) -> dict[str, str]:
     return {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
 
-def _wait(programs: list[list[str]], environments: list[dict[str, str]]) -> int:
+def _run_on_tcp(program: list[str], environment: dict[str, str], ranks: int, restarts: int) -> int:
+    from gossipgrad.transports.tcp.rendezvous import RENDEZVOUS, serve  # noqa: PLC0415 - torch
+
+    store = serve("127.0.0.1")  # in this process, so that it outlives every rank
+    environment |= {RENDEZVOUS: f"127.0.0.1:{store.port}"}
+    return _wait([program] * ranks, _numbered(environment, ranks), restarts)
+
+
+def _numbered(environment: dict[str, str], ranks: int) -> list[dict[str, str]]:
+    return [
+        {**environment, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(ranks)}
+        for rank in range(ranks)
+    ]
+
+
+def _wait(programs: list[list[str]], environments: list[dict[str, str]], restarts: int = 0) -> int:
     children = [
         subprocess.Popen(program, env=environment)
         for program, environment in zip(programs, environments, strict=True)
     ]
     try:
+        while None in (codes := [child.poll() for child in children]):
+            # Once a rank has come to its end, there is nothing left to start another one for.
+            for rank, code in enumerate(codes if restarts and 0 not in codes else ()):
+                if code and restarts:
+                    restarts -= 1
+                    said = f"rank {rank} ended with status {code} and is started anew"
+                    sys.stderr.write(f"gossipgrad: {said}; {restarts} more may be\n")
+                    children[rank] = subprocess.Popen(programs[rank], env=environments[rank])
+            time.sleep(_LOOK_S)
         return max((child.wait() for child in children), key=abs)
     except KeyboardInterrupt:
         for child in children:

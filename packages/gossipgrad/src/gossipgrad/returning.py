@@ -124,10 +124,11 @@ class Returns:
             content = self._receive_state(sponsor, offer, left)
             if content is None:
                 continue
-            told = self._until(
-                lambda: self._verdict is not None, min(left(), self._piece_limit_s())
+            self._until(
+                lambda: self._verdict is not None or sponsor in self._transport.lost(),  # noqa: B023
+                min(left(), self._piece_limit_s()),
             )
-            if told and self._verdict is not None and self._verdict >= 0:
+            if self._verdict is not None and self._verdict >= 0:
                 return content
         return None
 

@@ -85,7 +85,7 @@ class GossipDataLoader:
     A batch's rows are sent to rank r - 1 as soon as they have been copied out, and what arrives
     from r + 1 takes their place before the next batch. The whole data set thereby drifts round the
     ring, one batch a step, beside the computing. If a rank dies, the ring stands still: everybody
-    keeps what it has.
+    keeps what it has, also who is started anew.
 
     Args:
         samples: this rank's samples, ``(n, ...)``; the same n, shape and dtype on all ranks.
@@ -123,7 +123,7 @@ class GossipDataLoader:
         self.batch_size = batch_size
         self._transform = transform
         self._generator = torch.Generator().manual_seed(seed * 65_537 + self._channel.rank)
-        self._travels = ring_shuffle and self._channel.size > 1
+        self._travels = ring_shuffle and self._channel.size > 1 and not self._channel.joins
         cut = batch_size * _row_bytes(samples)
         total = cut + batch_size * _row_bytes(targets)
         self._outgoing = torch.empty(total, dtype=torch.uint8)

@@ -121,8 +121,9 @@ class Vigil:
         """Raises DroppedError if the others go on without this rank."""
         if self.dropped:
             raise DroppedError(
-                f"rank {self._transport.rank} was silent for too long and the others go on without "
-                "it; call model.rejoin(optimizer) to come back, or restart from a checkpoint"
+                f"the others go on without rank {self._transport.rank}, which was silent for too "
+                "long or has just been started in place of a dead one; call "
+                "model.rejoin(optimizer) to come in, or restart from a checkpoint"
             )
 
     def readmit(self, step: int) -> None:

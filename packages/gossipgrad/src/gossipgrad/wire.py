@@ -14,7 +14,7 @@ from torch import Tensor
 from gossipgrad.errors import ConfigurationError
 
 WIRES = ("fp32", "bf16", "int8")
-CHUNK = 1 << 16  # elements handled at a time, so that scratch stays in the processor's cache
+CHUNK = 1 << 18  # elements handled at a time, so that scratch stays in the processor's cache
 _BLOCK = 256  # elements that share one int8 scale
 
 

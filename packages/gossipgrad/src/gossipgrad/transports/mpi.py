@@ -7,7 +7,7 @@ in a bounded LRU, so that rotation over a million ranks does not fill the memory
 
 import time
 from collections import OrderedDict, deque
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -87,6 +87,7 @@ class MpiTransport:
 
     name = "mpi"
     abandons = False
+    joins = False
 
     def __init__(self, communicator: Any = None, *, device_memory: bool = False) -> None:
         self.mpi = import_mpi()
@@ -184,6 +185,10 @@ class MpiTransport:
             self._lost = frozenset(failed.Translate_ranks(None, self._news.Get_group()))
         failed.Free()
         return self._lost
+
+    def starts(self) -> Mapping[int, int]:
+        """Returns nothing: MPI starts no rank anew."""
+        return {}
 
     def is_process_failure(self, error: Any, peer: int | None) -> bool:
         """Says whether an error means that a peer died: ULFM's class, or one that hides it."""

@@ -1,10 +1,10 @@
-"""What gossip asks of a network: a dozen lines that MPI, torch.distributed and a simulator fulfil.
+"""What gossip asks of a network; MPI, torch.distributed, plain TCP and a simulator fulfil it.
 
 Two kinds of traffic: buffers, which are large, posted ahead and matched by (peer, tag); and
 signals, short datagrams that arrive unasked and carry news of faults.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from torch import Tensor
@@ -33,7 +33,7 @@ class Transport(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is, for people: "mpi", "gloo", "nccl", "simulated"."""
+        """What it is, for people: "mpi", "gloo", "nccl", "tcp", "simulated"."""
         ...
 
     @property
@@ -61,6 +61,11 @@ class Transport(Protocol):
         """Whether a cancelled receive may still write to its buffer, which must then be renewed."""
         ...
 
+    @property
+    def joins(self) -> bool:
+        """Whether this process was started in place of one that died, into a job that runs on."""
+        ...
+
     def send(self, buffer: Tensor, peer: int, tag: int) -> Pending:
         """Starts to send; the buffer must stay unchanged until done."""
         ...
@@ -79,6 +84,10 @@ class Transport(Protocol):
 
     def lost(self) -> Collection[int]:
         """Returns every rank that the network itself knows to be dead."""
+        ...
+
+    def starts(self) -> Mapping[int, int]:
+        """Returns how often each peer has been started, where that was more than once."""
         ...
 
     def close(self) -> None:

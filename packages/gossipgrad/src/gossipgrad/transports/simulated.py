@@ -7,7 +7,7 @@ the message that was sent first.
 
 import threading
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -61,6 +61,7 @@ class SimulatedNetwork:
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
         self._dead: set[int] = set()
+        self.lives: dict[int, int] = {}
         self._unnoticed: set[tuple[int, int]] = set()
         self._sends: deque[_Transfer] = deque()
         self._receives: dict[tuple[int, int], deque[_Transfer]] = {}
@@ -75,6 +76,17 @@ class SimulatedNetwork:
         with self.lock:
             self._dead.add(rank)
             self._unnoticed |= {(witness, rank) for witness in unnoticed_by}
+
+    def restart(self, rank: int) -> "SimulatedTransport":
+        """Returns the end of a new process in place of a dead rank's."""
+        with self.lock:
+            self._dead.discard(rank)
+            self._unnoticed = {pair for pair in self._unnoticed if pair[1] != rank}
+            self.lives[rank] = self.lives.get(rank, 1) + 1
+            self._sends = deque(one for one in self._sends if rank not in (one.owner, one.peer))
+            self._receives = {key: one for key, one in self._receives.items() if key[0] != rank}
+            self.inboxes[rank].clear()
+        return SimulatedTransport(self, rank, joins=True)
 
     def sees(self, witness: int, rank: int) -> bool:
         """Says whether `witness` could know by now that `rank` is dead."""
@@ -129,8 +141,9 @@ class SimulatedTransport:
     sends_device_memory = False
     abandons = False
 
-    def __init__(self, network: SimulatedNetwork, rank: int) -> None:
+    def __init__(self, network: SimulatedNetwork, rank: int, *, joins: bool = False) -> None:
         self.network = network
+        self.joins = joins
         self.rank = rank
         self.size = network.size
 
@@ -166,6 +179,10 @@ class SimulatedTransport:
         """Returns the ranks that this one sees as dead."""
         with self.network.lock:
             return self.network.dead(self.rank)
+
+    def starts(self) -> Mapping[int, int]:
+        """Returns how often each rank has been started, where that was more than once."""
+        return self.network.lives
 
     def close(self) -> None:
         """Does nothing: the network is only memory."""

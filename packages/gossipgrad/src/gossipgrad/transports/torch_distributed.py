@@ -11,7 +11,7 @@ import atexit
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from queue import SimpleQueue
 from typing import Any
 
@@ -95,6 +95,7 @@ class TorchTransport:
 
     driver = "none"
     abandons = True
+    joins = False
 
     def __init__(self, group: Any = None) -> None:
         if not dist.is_initialized():
@@ -181,6 +182,10 @@ class TorchTransport:
     def lost(self) -> Collection[int]:
         """Returns the ranks whose connection has closed, or that have said farewell."""
         return self._lost | self._departed
+
+    def starts(self) -> Mapping[int, int]:
+        """Returns nothing: torch.distributed fixes its processes at the start."""
+        return {}
 
     def close(self) -> None:
         """Says farewell to all peers and hears theirs; the process group is left to its maker."""
