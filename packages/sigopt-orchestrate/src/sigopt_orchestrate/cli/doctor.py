@@ -31,7 +31,7 @@ _EXTRAS = {
     "pyarrow": ("parquet", "`export` to parquet"),
     "optuna": ("optuna", "Optuna's studies"),
     "mlflow-skinny": ("mlflow", "logging to MLflow"),
-    "tensorboard": ("tensorboard", "logging to TensorBoard"),
+    "tensorboardX": ("tensorboard", "logging to TensorBoard"),
     "scikit-learn": ("sklearn", "OrchestrateSearchCV"),
 }
 _LEAST_FREE = 1 << 30
@@ -117,16 +117,16 @@ def _supervision(_home: Path) -> Iterator[Finding]:
 
 def _optimiser(_home: Path) -> Iterator[Finding]:
     """Whether the optimiser's process could start: in a process of its own, as it is."""
-    code = "import torch, botorch; print(torch.__version__, botorch.__version__)"
+    code = "import numpy, scipy.optimize; print(numpy.__version__, scipy.__version__)"
     asked = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
     )
     if asked.returncode == 0:
-        torch, botorch = asked.stdout.split()[-2:]
-        yield Finding("optimiser", "ok", f"torch {torch}, botorch {botorch}")
+        numpy, scipy = asked.stdout.split()[-2:]
+        yield Finding("optimiser", "ok", f"numpy {numpy}, scipy {scipy}")
     else:
         lines = asked.stderr.strip().splitlines() or ["it said nothing"]
-        yield Finding("optimiser", "bad", f"torch and botorch cannot be imported: {lines[-1]}")
+        yield Finding("optimiser", "bad", f"numpy and scipy cannot be imported: {lines[-1]}")
 
 
 def _extras(_home: Path) -> Iterator[Finding]:

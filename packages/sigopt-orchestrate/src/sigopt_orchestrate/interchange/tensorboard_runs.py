@@ -21,12 +21,13 @@ class TensorBoardLogger:
 
     def __init__(self, folder: Path) -> None:
         try:
-            from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - an extra
+            from tensorboardX import SummaryWriter  # noqa: PLC0415 - an extra
+            from tensorboardX.summary import hparams  # noqa: PLC0415
         except ImportError:
             raise MissingDependencyError(
-                "logging to TensorBoard", "tensorboard", "tensorboard"
+                "logging to TensorBoard", "tensorboardX", "tensorboard"
             ) from None
-        self._writer = SummaryWriter
+        self._writer, self._hparams = SummaryWriter, hparams
         self._folder = folder
 
     def log_all(
@@ -55,5 +56,9 @@ class TensorBoardLogger:
             for name, value in point.values.items():
                 writer.add_scalar(name, value, int(point.step), at)
         values = {f"final/{name}": value for name, value in (trial.values or {}).items()}
-        writer.add_hparams(dict(trial.assignments), values, run_name=".")
+        # Not by `add_hparams`, which opens a second file of the same name in the same second.
+        for summary in self._hparams(dict(trial.assignments), values):
+            writer.file_writer.add_summary(summary)
+        for name, value in values.items():
+            writer.add_scalar(name, value, walltime=at)
         writer.close()
