@@ -1,14 +1,17 @@
 """The compiled step against autograd: same losses, same weights after several steps."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
 
-from cmn.errors import MissingDependencyError
+from cmn.errors import MissingDependencyError, ParameterError
 from cmn.fused import compiled, distinct
 from cmn.hyperparameters import Hyperparameters
 from cmn.model import CMNNetwork
 from cmn.neighbourhoods import Neighbourhoods
+from cmn.recommender import CMN
 from cmn.sampling import NegativeSampler
 from cmn.train import NetworkTrainer
 
@@ -67,7 +70,15 @@ def test_distinct_rows_leave_no_mark():
     assert not marks.any()
 
 
-def test_without_numba_the_engine_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "numba", None)
+def test_the_engine_is_refused_before_any_work_where_it_cannot_run(ragged_matrix, monkeypatch):
+    reports = []
+    settings = {"protocol": "paper", "engine": "numba", "embedding_dim": 4}
+    monkeypatch.setattr("cmn.distributed.processes", lambda: 2)
+    with pytest.raises(ParameterError, match="engine is 'numba'; several processes need 'torch'"):
+        CMN(**settings).fit(ragged_matrix, report=reports.append)
+    monkeypatch.undo()
+    compiled.cache_clear()
+    monkeypatch.setitem(sys.modules, "numba", None)
     with pytest.raises(MissingDependencyError, match=r"cmn\[fast\]"):
-        compiled.__wrapped__(distinct)
+        CMN(**settings).fit(ragged_matrix, report=reports.append)
+    assert reports == []

@@ -90,12 +90,5 @@ def total(value: float) -> float:
     return float(summed)
 
 
-def union(counts: Tensor) -> Tensor:
-    """Returns counts summed over all processes, in place."""
-    if processes() > 1:
-        dist.all_reduce(counts)
-    return counts
-
-
 def _grouped() -> bool:
     return dist.is_available() and dist.is_initialized()

@@ -11,6 +11,7 @@ from cmn.checkpoints import Checkpoints, fingerprint
 from cmn.early_stopping import Epoch, Schedule, train_until_best
 from cmn.evaluation import evaluate
 from cmn.evidence_fitting import build_evidence_network, fit_evidence_network
+from cmn.fused_step import check_engine
 from cmn.interactions import HeldOut
 from cmn.model import CMNNetwork
 from cmn.neighbourhoods import Neighbourhoods
@@ -85,9 +86,12 @@ def fit_network(
         The network with the weights of the epoch kept, and that epoch.
 
     Raises:
+        ParameterError: several processes with `engine="numba"`.
+        MissingDependencyError: numba is not installed and asked for.
         ModelFileError: the folder's progress is corrupt or of another training.
         TrainingDivergedError: a loss or score is not finite.
     """
+    check_engine(settings.engine)
     checkpoints = Checkpoints(folder, fingerprint(settings.get_params(), train, validation))
     if settings.evidence:
         return fit_evidence_network(

@@ -24,6 +24,20 @@ if TYPE_CHECKING:
     from cmn.optimisers import Optimiser
 
 
+def check_engine(engine: str) -> None:
+    """Refuses an engine that cannot run here, before any work starts.
+
+    Raises:
+        ParameterError: it is `numba`, and the training runs on several processes.
+        MissingDependencyError: it is `numba`, which is not installed.
+    """
+    if engine != "numba":
+        return
+    if distributed.processes() > 1:
+        raise ParameterError("engine is 'numba'; several processes need 'torch'")
+    compiled(gather)
+
+
 class FusedStep:
     """Trains a network's weights where they lie, with the slots of its optimiser.
 
@@ -37,7 +51,6 @@ class FusedStep:
         rates: its step sizes.
 
     Raises:
-        ParameterError: the training runs on several processes.
         MissingDependencyError: numba is not installed.
     """
 
@@ -49,8 +62,6 @@ class FusedStep:
         optimiser: Optimiser,
         rates: Mapping[Tensor, float],
     ) -> None:
-        if distributed.processes() > 1:
-            raise ParameterError("engine is 'numba'; several processes need 'torch'")
         self._network, self._settings = network, settings
         self._optimiser, self._rates = optimiser, rates
         self._lists = neighbourhoods.bounds, neighbourhoods.users

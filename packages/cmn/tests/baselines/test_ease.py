@@ -30,7 +30,7 @@ def test_it_solves_its_optimisation_on_either_side(small, l2, chunk, monkeypatch
     expected = dense[users] @ regressions(dense, l2)
     np.testing.assert_allclose(model.score(users), expected, rtol=1e-5, atol=1e-6)
     inverse = np.linalg.inv(dense.T @ dense + l2 * np.eye(dense.shape[1]))
-    np.testing.assert_allclose(model._diagonal, np.diag(inverse), rtol=1e-9)
+    np.testing.assert_allclose(model.diagonal, np.diag(inverse), rtol=1e-9)
 
 
 @pytest.mark.parametrize("wide", [True, False])

@@ -31,6 +31,10 @@ class EASE(Baseline):
         l2: weight of the penalty, at least 0.001: below, rounding errors would show.
         memory_gb: bound on the inverse, in 1e9 bytes; the default lets min(P, Q) be 22,360.
 
+    Attributes:
+        inverse: after `fit`, G (P, P) if there are fewer users than items, otherwise C (Q, Q).
+        diagonal: of C, (Q,).
+
     Raises:
         ParameterError: a hyperparameter is out of its range.
     """
