@@ -51,7 +51,8 @@ def accuracy(quick: bool, cells: Cells) -> dict[str, str]:
     word = verdict(worst >= -0.3) if whole else "open, since cells are missing"
     return {
         "T5": table(head, rows) + "\n\nMean paired difference over the seeds ± its standard error. "
-        f"Target for gossip ≥ -0.3 in every row: {word} (worst {worst:+.2f})."
+        f"Target for gossip ≥ -0.3 in every row: {word}"
+        + (f" (worst {worst:+.2f})." if worst < math.inf else ".")
     }
 
 

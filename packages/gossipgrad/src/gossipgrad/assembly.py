@@ -123,7 +123,8 @@ class Assembly:
             return missing
         standings = [joined[rank] for rank in here]
         settled = sum(s.sent for s in standings) == sum(s.received for s in standings)
-        some_died = len(here) < self._transport.size
+        # What went to or came from the dead counts on one side only, also once they are back.
+        some_died = self._membership.version > 0
         if not settled and not (some_died and time.monotonic() - self._changed_at > _QUIET_S):
             return []
         steps = max(steps, self._membership.latest_return)

@@ -210,6 +210,8 @@ class Participant:
         books = unpack(content, self.module, optimizer, lambda says: compare(self._says(), says))
         with self.lock:
             self.membership.restore(books["membership"], books["step"], books["incarnation"])
+            for other in self.network.returns.welcomed_meanwhile():
+                self.membership.welcome(*other)
             averaging.restart(books["step"], books["mass"])
             self._assembly.generation = books["generation"]
             vigil.readmit(books["step"])

@@ -55,6 +55,7 @@ class Returns:
         self._agreed: dict[int, int] = {}
         self._offer: tuple[int, dict[str, Any]] | None = None
         self._verdict: int | None = None
+        self._welcomed: list[tuple[int, int, int]] = []
         for kind in ("return", "propose", "agree", "state", "admit"):
             vigil.signalling.on(kind, getattr(self, f"_on_{kind}"))
 
@@ -118,6 +119,7 @@ class Returns:
 
         while left() > 0:
             self._offer, self._verdict = None, None
+            self._welcomed.clear()
             if not self._until(self._ask, left()) or self._offer is None:
                 return None
             sponsor, offer = self._offer
@@ -132,9 +134,17 @@ class Returns:
                 return content
         return None
 
+    def welcomed_meanwhile(self) -> list[tuple[int, int, int]]:
+        """Returns who was admitted after this rank's own state had been packed, for `welcome`."""
+        return self._welcomed
+
     def _others(self, rank: int) -> list[int]:
-        living = self._membership.living(self._vigil.step)
-        return [peer for peer in living if peer not in (self._transport.rank, rank)]
+        # Also those who have been admitted and are still to begin: they have to know, too.
+        return [
+            peer
+            for peer in range(self._transport.size)
+            if peer not in (self._transport.rank, rank) and not self._membership.is_exiled(peer)
+        ]
 
     def _missing(self, rank: int) -> list[int]:
         return [peer for peer in self._others(rank) if peer not in self._agreed]
@@ -226,4 +236,6 @@ class Returns:
         if rank == self._transport.rank:
             self._verdict = step
         elif step >= 0:
+            self._asking.discard(rank)
             self._membership.welcome(rank, step, content["incarnation"])
+            self._welcomed.append((rank, step, content["incarnation"]))

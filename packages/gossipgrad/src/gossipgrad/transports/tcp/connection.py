@@ -41,9 +41,10 @@ class Connection:
     """A connected socket.
 
     Args:
-        sock: connected, or being connected.
+        sock: connected.
         mailroom: where frames go.
-        dialler: the rank that opened it.
+        peer: the rank at the other end, where that is known.
+        life: how often that rank has been started.
 
     Attributes:
         peer: the rank at the other end; -1 until it has said so.
@@ -52,15 +53,13 @@ class Connection:
     """
 
     def __init__(
-        self, sock: socket.socket, mailroom: Mailroom, *, peer: int = -1, life: int = 0,
-        dialler: int = -1,
-    ) -> None:  # fmt: skip
+        self, sock: socket.socket, mailroom: Mailroom, *, peer: int = -1, life: int = 0
+    ) -> None:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = sock
         self.peer = peer
         self.life = life
-        self.dialler = dialler
         self.words: deque[tuple[int, bytes]] = deque()
         self.queue: deque[Outgoing] = deque()
         self._mailroom = mailroom

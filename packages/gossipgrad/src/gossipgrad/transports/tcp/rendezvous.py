@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 import socket
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -28,11 +28,13 @@ class Address:
         host: its address.
         port: of its listening socket.
         life: how often that rank has been started, this time included.
+        arrival: its place in the order in which processes came to the rendezvous.
     """
 
     host: str
     port: int
     life: int
+    arrival: int
 
 
 class Rendezvous:
@@ -53,12 +55,12 @@ class Rendezvous:
         self.own_host = _address_towards(host)
         self.token: bytes = bytes(store.compare_set("token", "", secrets.token_hex(16)))
 
-    def announce(self, port: int) -> int:
-        """Says where this rank listens; returns how often it has been started."""
-        life: int = self._store.add(f"lives/{self.rank}", 1)
-        about = {"host": self.own_host, "port": port, "life": life}
-        self._store.set(f"address/{self.rank}", json.dumps(about))
-        return life
+    def announce(self, port: int) -> Address:
+        """Says where this rank listens, and returns what it has said."""
+        life = self._store.add(f"lives/{self.rank}", 1)
+        own = Address(self.own_host, port, life, self._store.add("arrivals", 1))
+        self._store.set(f"address/{self.rank}", json.dumps(asdict(own)))
+        return own
 
     def address(self, peer: int, timeout_s: float = START_TIMEOUT_S) -> Address:
         """Returns where `peer` listens.

@@ -89,8 +89,8 @@ class TcpTransport:
         )
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ)
-        self._life = rendezvous.announce(self._listener.getsockname()[1])
-        self.joins = self._life > 1
+        self._own = rendezvous.announce(self._listener.getsockname()[1])
+        self.joins = self._own.life > 1
         try:
             self._meet_peers()
         except BaseException:
@@ -209,16 +209,18 @@ class TcpTransport:
 
     def _dial(self, peer: int) -> None:
         there = self._rendezvous.address(peer)
+        if self.joins and there.arrival > self._own.arrival:
+            return  # started anew itself, after this one: then it dials
         try:
             sock = socket.create_connection((there.host, there.port), timeout=_DIAL_S)
         except OSError as error:
             if self.joins:
-                return  # it is dead, or started anew itself: then it dials
+                return  # it is dead
             raise ConfigurationError(
                 f"rank {peer} cannot be reached at {there.host}:{there.port} ({error})"
             ) from error
-        connection = Connection(sock, self._mailroom, peer=peer, life=there.life, dialler=self.rank)
-        hello = _HELLO.pack(_MAGIC, self._rendezvous.token, self.rank, peer, self._life)
+        connection = Connection(sock, self._mailroom, peer=peer, life=there.life)
+        hello = _HELLO.pack(_MAGIC, self._rendezvous.token, self.rank, peer, self._own.life)
         connection.enqueue(HELLO, memoryview(hello))
         self._selector.register(sock, selectors.EVENT_READ, connection)
         self._adopt(connection)
@@ -260,12 +262,10 @@ class TcpTransport:
         stranger = magic != _MAGIC or token != self._rendezvous.token or to != self.rank
         if stranger or not 0 <= peer < self.size or peer == self.rank:
             return False
-        connection.peer, connection.life, connection.dialler = peer, life, peer
         before = self._peers.get(peer)
-        # Two that were started anew may dial each other; the lower rank's connection stays.
-        if before is not None and (before.life, -before.dialler) > (life, -peer):
-            connection.peer = -1
+        if before is not None and before.life >= life:
             return False
+        connection.peer, connection.life = peer, life
         if before is not None:
             self._end(before)
         self._adopt(connection)
