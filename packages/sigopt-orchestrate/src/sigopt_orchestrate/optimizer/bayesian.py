@@ -144,7 +144,11 @@ class _Proposal:
                 return Acquisition((), np.empty(0), conditions=conditions, beliefs=beliefs)
             feasible = np.ones_like(feasible)
         columns = _FANTASIES if len(surrogates) == 1 else _FANTASIES_OF_PAIRS
-        processes = [self._fantasised(s.process, feasible, columns) for s in surrogates]
+        points = np.concatenate((self._pending, X[self._doubted(X, surrogates, feasible)]))
+        processes = [
+            s.process.fantasised(points, _normals(self._rng, len(points), columns))
+            for s in surrogates
+        ]
         counts = np.concatenate((feasible, np.ones(len(processes[0].points) - len(X), dtype=bool)))
         best = incumbents(processes, counts)
         if len(processes) == 1:
@@ -153,20 +157,21 @@ class _Proposal:
         fronts = [f[(f > reference).all(1)] for f in best]
         return Acquisition(processes, fronts, reference, conditions, beliefs)
 
-    def _fantasised(
-        self, process: GaussianProcess, feasible: NDArray[np.bool_], columns: int
-    ) -> GaussianProcess:
-        """The process that has seen what it believes of pending trials, and of the best ones.
+    @staticmethod
+    def _doubted(
+        X: Array, surrogates: Sequence[Surrogate], feasible: NDArray[np.bool_]
+    ) -> list[int]:
+        """The rows of the best points whose values are to be fantasised, too: where there is noise.
 
-        The latter where there is noise (Letham et al., 2019): else the best point, whose value is
-        uncertain itself, would promise to beat itself and be run again and again.
+        Else the best point, whose value is uncertain itself, would promise to beat itself and be
+        run again and again (Letham et al., 2019).
         """
-        points = self._pending
-        if process.hyperparameters.noise > _NOISY:
-            X = process.points[feasible]
-            order = np.argsort(-process.predict(X).mean[:, 0], kind="stable")
-            points = np.concatenate((points, X[order[:_DOUBTED]]))
-        return process.fantasised(points, _normals(self._rng, len(points), columns))
+        if all(s.process.hyperparameters.noise <= _NOISY for s in surrogates):
+            return []
+        rows = np.flatnonzero(feasible)
+        means = [s.process.predict(X[rows]).mean[:, 0] for s in surrogates]
+        best = [rows[np.argsort(-m, kind="stable")[: _DOUBTED // len(means)]] for m in means]
+        return sorted({int(row) for chosen in best for row in chosen})
 
     def _conditions(self, X: Array, V: Array) -> list[GaussianProcess]:
         """What must be above 0: each constraint, and whether a trial succeeds at all."""
