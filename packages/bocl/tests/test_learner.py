@@ -68,8 +68,14 @@ def test_learning_more_changes_no_earlier_logit(gate_kind):
 
 @pytest.mark.parametrize(("trunk", "shape"), [("lenet", (1, 16, 16)), ("resnet", (3, 16, 16))])
 def test_convolutional_trunks_learn_and_keep(trunk, shape):
-    sizes = {"base": (3, 4, 6), "largest": (3, 4, 6)}
-    learner = small(trunk=trunk, **sizes, flips=trunk == "resnet", epochs=12, rate=0.01)
+    learner = small(
+        trunk=trunk,
+        base=(3, 4, 6),
+        searcher=FixedGrowth(Growth((2, 3, 5))),
+        flips=trunk == "resnet",
+        epochs=12,
+        rate=0.01,
+    )
     first, second = tasks(2, shape)
     learner.fit_task(first)
     before = learner.logits(first.inputs, 0)

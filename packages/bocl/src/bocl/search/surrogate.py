@@ -86,11 +86,14 @@ class Surrogate:
             warnings.simplefilter("ignore", RuntimeWarning)  # standardising one trial
             # returns of width rise steadily: without earlier tasks the mean is a plane, so that few
             # trials say something of growths far from them
-            plane = not self._prior and len(trials) >= FEWEST_FOR_FIT
+            plane = None
+            if not self._prior and len(trials) >= FEWEST_FOR_FIT:
+                plane = LinearMean(self.inputs.shape[1])
+                plane.initialize(weights=0.0, bias=0.0)  # its own start is drawn at random
             self.model = SingleTaskGP(
                 self.inputs,
                 targets[:, None],
-                mean_module=LinearMean(self.inputs.shape[1]) if plane else None,
+                mean_module=plane,
                 covar_module=covariance,
                 outcome_transform=Standardize(m=1) if len(trials) >= FEWEST_FOR_FIT else None,
             )
