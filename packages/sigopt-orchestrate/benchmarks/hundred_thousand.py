@@ -75,9 +75,8 @@ def fill(home: Path) -> None:
             )
 
 
-@contextmanager
-def served(home: Path) -> Iterator[tuple[str, str, psutil.Process]]:
-    """A server in a process of its own; gives its address, a token, and the process."""
+def new_token(home: Path) -> str:
+    """A token of a new client; the store's first client sees what `orchestrate run` ran."""
     made = subprocess.run(
         [*ORCHESTRATE, "token", "create", "--new-client", "--home", str(home)],
         check=True,
@@ -85,6 +84,12 @@ def served(home: Path) -> Iterator[tuple[str, str, psutil.Process]]:
         text=True,
         env=environment(),
     )
+    return made.stdout.split()[-1]
+
+
+@contextmanager
+def served(home: Path) -> Iterator[tuple[str, psutil.Process]]:
+    """A server in a process of its own; gives its address, and the process."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -98,7 +103,7 @@ def served(home: Path) -> Iterator[tuple[str, str, psutil.Process]]:
                     break
                 except httpx.TransportError:
                     time.sleep(0.05)
-            yield address, made.stdout.split()[-1], psutil.Process(server.pid)
+            yield address, psutil.Process(server.pid)
         finally:
             server.terminate()
 
@@ -114,9 +119,10 @@ def measure() -> list[Row]:
     cpu: list[float] = []
     with scratch() as home, sync_playwright() as playwright:
         fill(home)
+        token = new_token(home)
         browser = playwright.chromium.launch(executable_path=browser_path, args=FLAGS)
         for _ in range(REPEATS):
-            with served(home) as (address, token, process):
+            with served(home) as (address, process):
                 page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
                 page.goto(f"{address}/ui/")
                 page.evaluate(
