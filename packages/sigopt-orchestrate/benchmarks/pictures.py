@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hundred_thousand import FLAGS, served
+from hundred_thousand import FLAGS, new_token, served
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
@@ -139,7 +139,8 @@ def main() -> None:
         store.close()
         path = os.environ.get("ORCHESTRATE_CHROMIUM") or shutil.which("chromium")
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        with served(home) as (address, token, _process):
+        token = new_token(home)
+        with served(home) as (address, _process):
             for name, options, views in PICTURES:
                 page = browser.new_context(**options).new_page()
                 page.set_default_timeout(60_000)

@@ -94,6 +94,7 @@ def _order(back: ExperimentRecord) -> Callable[[Any], int]:
     return lambda parameter: names.index(parameter.name)
 
 
+@pytest.mark.filterwarnings("ignore")  # of MLflow's own use of SQLAlchemy
 def test_mlflow_has_each_trial_once_with_its_curve(
     store: Store, recorded: ExperimentRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

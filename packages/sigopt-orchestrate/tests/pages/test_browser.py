@@ -43,16 +43,16 @@ def test_filters_sorting_and_the_trial_live_in_the_address(watch: Callable[..., 
     assert values == sorted(values, reverse=True)
     assert set(depths) <= {3, 4, 5}
     seen.page.get_by_role("button", name="Take away the filter 3 ≤ depth ≤ 5").click()
-    seen.page.wait_for_function("!location.hash.includes('p.depth')")
+    seen.page.wait_for_url(lambda url: "p.depth" not in url)
     assert "state=completed" in seen.page.url
     assert "trial=7" in seen.page.url
     seen.page.get_by_text("Filter", exact=True).click()
     seen.page.get_by_label("What to filter by").select_option("p.kind")
     seen.page.get_by_label("gated").check()
     seen.page.get_by_role("button", name="Apply").click()
-    seen.page.wait_for_function("location.hash.includes('p.kind=gated')")
+    seen.page.wait_for_url(lambda url: "p.kind=gated" in url)
     seen.page.go_back()
-    seen.page.wait_for_function("!location.hash.includes('p.kind')")
+    seen.page.wait_for_url(lambda url: "p.kind" not in url)
 
 
 def test_a_drag_along_an_axis_filters_by_its_range(watch: Callable[..., Any]) -> None:
@@ -65,7 +65,7 @@ def test_a_drag_along_an_axis_filters_by_its_range(watch: Callable[..., Any]) ->
     seen.page.mouse.down()
     seen.page.mouse.move(middle, box["y"] + box["height"] * 0.25, steps=4)
     seen.page.mouse.up()
-    seen.page.wait_for_function("location.hash.includes('p.rate=')")
+    seen.page.wait_for_url(lambda url: "p.rate=" in url)
     seen.page.wait_for_selector(".chip")
 
 

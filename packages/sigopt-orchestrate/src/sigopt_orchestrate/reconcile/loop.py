@@ -20,6 +20,7 @@ from sigopt_orchestrate.reconcile.plan import (
     free_slots,
     next_step,
 )
+from sigopt_orchestrate.reconcile.retries import take_retries
 from sigopt_orchestrate.reconcile.settle import lose, settle
 from sigopt_orchestrate.reconcile.suggestions import Suggestions
 from sigopt_orchestrate.reconcile.supply import Supply
@@ -75,7 +76,7 @@ class RunLoop:
         self._waker = Waker(folder)
         self._experiment = ledger.reopen()
         if ledger.retries:
-            self._experiment = ledger.take_retries()
+            self._experiment = take_retries(ledger)
         self._supply = Supply(self._experiment.spec, suggestions)
         self._early = EarlyEnds(self._experiment.spec, folder)
         self._patience = Patience(self._experiment.spec.timeouts)
@@ -157,7 +158,7 @@ class RunLoop:
         with self._ledger.group():
             self._stop_requested |= self._ledger.stop_requested
             if self._ledger.retries:
-                self._experiment = self._ledger.take_retries()
+                self._experiment = take_retries(self._ledger)
                 self._supply.follow(self._experiment.spec)
             doomed = [trial for trial in found if self._record(trial, found[trial], ended)]
             self._requeue()

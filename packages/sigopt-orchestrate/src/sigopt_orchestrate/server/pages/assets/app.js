@@ -3,7 +3,6 @@
 import { get, post } from "./api.js";
 import { here } from "./address.js";
 import { h, say, show } from "./dom.js";
-import { ready } from "./draw.js";
 import { experimentPage } from "./experiment.js";
 import { experimentsPage } from "./experiments.js";
 import { signIn } from "./sign_in.js";
@@ -15,7 +14,6 @@ let page = null; // what is shown: { key, place(place), close() }
 
 async function route() {
   const place = here();
-  if (place.kind) ready(); // beside the first requests, not after them
   if (!session) {
     try {
       const found = await get("session");

@@ -12,8 +12,8 @@ function script(name) {
   });
 }
 
-// Loads what draws plots; may be called early, so that it is there by the time it is needed.
-export function ready() {
+// Loads what draws plots; it keeps the browser busy, so the numbers are shown first.
+function ready() {
   scripts ??= Promise.all(["plotly.js", "parallel.js", "plots.js"].map(script));
   return scripts;
 }

@@ -84,12 +84,14 @@ export function drawer(element, path, act) {
   }
 
   function hide() {
+    const last = open;
     clearTimeout(clock);
     element.hidden = true;
     document.body.classList.remove("with-drawer");
     open = held = curves = null;
     show(element);
-    if (from?.isConnected) from.focus();
+    const row = document.querySelector(`tr[data-number="${last}"]`); // drawn anew meanwhile
+    (from?.isConnected ? from : row)?.focus();
     from = null;
   }
 
