@@ -34,7 +34,9 @@ _Key = tuple[int, int]
 @home_option
 @store_option
 @json_option
-def top_command(*, once: bool, interval: float, home: Path, url: str | None, as_json: bool) -> None:
+def top_command(
+    *, once: bool, interval: float, home: Path, url: str | None, as_json: bool
+) -> None:
     """Show the trials that run now, and what they use; Ctrl-C ends it.
 
     Into a pipe it is shown once.

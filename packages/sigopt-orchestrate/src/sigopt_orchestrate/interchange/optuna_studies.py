@@ -36,9 +36,7 @@ def import_study(
     optuna = _optuna()
     source = _load(optuna, storage, study)
     notes: list[str] = []
-    finished = [
-        t for t in source.get_trials(deepcopy=False) if t.state.name in {"COMPLETE", "FAIL"}
-    ]
+    finished = [t for t in source.get_trials(deepcopy=False) if t.state.name in {"COMPLETE", "FAIL"}]
     parameters = _parameters(finished, notes)
     metrics = _metrics(source)
     wanted = {parameter["name"] for parameter in parameters}

@@ -92,7 +92,5 @@ def _target(function: Callable[..., Any]) -> str:
         return f"{module}:{name}"
     script = getattr(sys.modules["__main__"], "__file__", None)
     if script is None:
-        raise SpecError(
-            f"{name}: other processes cannot import it from a session; put it in a file"
-        )
+        raise SpecError(f"{name}: other processes cannot import it from a session; put it in a file")
     return f"{Path(script).absolute()}:{name}"
