@@ -5,6 +5,7 @@ names; its object models would cost a reconcile pass seconds and are not used.
 """
 
 import contextlib
+import importlib.metadata
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,6 @@ from urllib.parse import urlencode
 from urllib3.exceptions import HTTPError
 from urllib3.util import Timeout
 
-from sigopt_orchestrate import __version__
 from sigopt_orchestrate.errors import ClusterError, MissingDependencyError
 from sigopt_orchestrate.executors.kubernetes.contexts import context
 from sigopt_orchestrate.spec import Kubernetes
@@ -24,6 +24,7 @@ from sigopt_orchestrate.spec import Kubernetes
 _SERVICE_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _CALL_TIMEOUT = (5.0, 30.0)
 _CONNECTIONS = 128
+_AGENT = f"orchestrate/{importlib.metadata.version('sigopt-orchestrate')}"
 
 Json = dict[str, Any]
 
@@ -112,7 +113,7 @@ class Cluster:
         timeout: tuple[float, float],
     ) -> Iterator[Any]:
         """Gives an answer that is not an error; what is left of it at the end is never read."""
-        headers = {"Accept": "application/json", "User-Agent": f"orchestrate/{__version__}"}
+        headers = {"Accept": "application/json", "User-Agent": _AGENT}
         given = list((query or {}).items())
         self._client.update_params_for_auth(headers, given, ["BearerToken"])
         if body is not None:
