@@ -28,6 +28,7 @@ FIGURES = {
     "S4": "kills",
     "S5": "restart",
     "S6": "start",
+    "P1": "hundred_thousand",
 }
 
 

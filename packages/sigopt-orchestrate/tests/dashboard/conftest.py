@@ -69,6 +69,7 @@ def _experiment(spec: Experiment, **changes: Any) -> ExperimentRecord:
         "state": ExperimentState.COMPLETED,
         "epoch": 1,
         "stop_requested": False,
+        "paused": False,
         "reason": None,
         "created_at": 1e9,
         "ended_at": 1e9 + 90,

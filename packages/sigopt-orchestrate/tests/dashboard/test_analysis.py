@@ -57,7 +57,7 @@ def test_best_so_far_never_gets_worse_and_ends_at_the_best(
 ):
     spec = make_spec(objective)
     trials = [make_trial(spec, i, *([] if v is None else [v])) for i, v in enumerate(values, 1)]
-    series = best_so_far(spec.objectives[0], trials)
+    series = best_so_far(spec, spec.objectives[0], trials)
     known = [spec.objectives[0].sign * value for value in series if value is not None]
     assert len(series) == len(trials)
     assert known == sorted(known)

@@ -1,5 +1,3 @@
-import importlib
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,15 +24,24 @@ def build() -> Build:
         budget: int = 40,
         seed: int = 0,
         algorithm: str = "bayesian",
+        constraints: Sequence[float] = (),
+        **more: Any,
     ) -> Experiment:
         return Experiment.model_validate(
             {
                 "name": "test",
                 "command": "true",
                 "parameters": parameters or [_double("x", 0, 1), _double("y", 0, 1)],
-                "metrics": [{"name": f"f{j}", "objective": o} for j, o in enumerate(objectives)],
+                "metrics": [
+                    *({"name": f"f{j}", "objective": o} for j, o in enumerate(objectives)),
+                    *(
+                        {"name": f"c{j}", "strategy": "constraint", "threshold": threshold}
+                        for j, threshold in enumerate(constraints)
+                    ),
+                ],
                 "budget": budget,
                 "optimizer": {"seed": seed, "algorithm": algorithm},
+                **more,
             }
         )
 
@@ -77,11 +84,3 @@ def parameter_lists() -> st.SearchStrategy[list[dict[str, Any]]]:
     return st.lists(one, min_size=1, max_size=4).map(
         lambda found: [{**p, "name": f"p{i}"} for i, p in enumerate(found)]
     )
-
-
-@pytest.fixture(scope="session")
-def botorch() -> None:
-    """BoTorch imported; its own imports warn, and warnings are errors here."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        importlib.import_module("sigopt_orchestrate.optimizer.bayesian")

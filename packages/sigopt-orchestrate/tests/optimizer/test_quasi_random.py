@@ -30,16 +30,16 @@ def test_points_are_distinct_until_a_finite_space_is_exhausted(build) -> None:
         {"name": "n", "type": "int", "bounds": {"min": 0, "max": 19}},
         {"name": "c", "type": "categorical", "categorical_values": ["a", "b", "c"]},
     ]
-    space = Space(build(parameters).parameters)
+    space = Space(build(parameters))
     issued: list[tuple[float, ...]] = []
     for _ in range(60):
-        issued.append(next_point(space, 0, issued))
+        issued.append(next_point(space, 0, issued, tuple))
     assert len(set(issued)) == space.size == 60
-    assert next_point(space, 0, issued) in issued
+    assert next_point(space, 0, issued, tuple) in issued
 
 
 def test_a_point_that_someone_else_took_is_skipped(build) -> None:
-    space = Space(build().parameters)
-    first = next_point(space, 0, [])
-    second = next_point(space, 0, [first])
-    assert next_point(space, 0, [second]) not in (first, second)
+    space = Space(build())
+    first = next_point(space, 0, [], tuple)
+    second = next_point(space, 0, [first], tuple)
+    assert next_point(space, 0, [second], tuple) not in (first, second)

@@ -1,12 +1,13 @@
 import math
-import random
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sigopt_orchestrate.optimizer.lattice import Lattice
 from sigopt_orchestrate.optimizer.space import Space
 
 PLACES = st.floats(0, 1, exclude_max=True)
@@ -23,7 +24,7 @@ def _within(parameter: Any, value: object) -> bool:
 @given(data=st.data())
 def test_a_drawn_point_decodes_into_the_space_and_comes_back(data, build, parameter_lists) -> None:
     experiment = build(data.draw(parameter_lists))
-    space = Space(experiment.parameters)
+    space = Space(experiment)
     point = space.draw([data.draw(PLACES) for _ in experiment.parameters])
     assignments = space.decode(point)
     assert all(_within(p, assignments[p.name]) for p in experiment.parameters)
@@ -42,13 +43,44 @@ def test_a_drawn_point_decodes_into_the_space_and_comes_back(data, build, parame
 @given(data=st.data())
 def test_neighbours_and_perturbations_are_legal_and_elsewhere(data, build, parameter_lists) -> None:
     experiment = build(data.draw(parameter_lists))
-    space = Space(experiment.parameters)
-    point = space.draw([data.draw(PLACES) for _ in experiment.parameters])
-    rng = random.Random(data.draw(st.integers(0, 99)))
-    near = [*space.neighbours(point), *(space.perturb(point, 0.1, rng) for _ in range(5))]
-    for other in near:
+    space = Space(experiment)
+    lattice = Lattice(space)
+    point = np.array(space.draw([data.draw(PLACES) for _ in experiment.parameters]))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    steps = lattice.steps(point)
+    for other in [*steps.tolist(), *lattice.near(rng, point, 0.1, 5).tolist()]:
+        assert space.snap(other) == pytest.approx(other, abs=1e-9)
         assert all(_within(p, space.decode(other)[p.name]) for p in experiment.parameters)
-    assert all(other != point for other in space.neighbours(point))
+    assert not (steps == point).all(1).any()
+
+
+def test_a_lattice_lists_the_points_of_its_space(build) -> None:
+    levels = {"name": "n", "type": "int", "grid": [1, 10, 100], "transformation": "log"}
+    names = {"name": "c", "type": "categorical", "categorical_values": ["a", "b", "c"]}
+    space = Space(build([levels, names]))
+    assert list(map(tuple, Lattice(space).everything().tolist())) == list(space.all_points())
+
+
+def test_a_grid_has_only_its_values_and_each_equally_often(build) -> None:
+    space = Space(build([{"name": "g", "type": "double", "grid": [0.1, 1, 50]}]))
+    drawn = Counter(space.decode(space.draw([i / 300]))["g"] for i in range(300))
+    assert drawn == {0.1: 100, 1.0: 100, 50.0: 100}
+
+
+def test_parameters_that_do_not_count_are_left_out_and_all_stand_at_one_point(build) -> None:
+    conditions = {"kind": ["deep"]}
+    parameters = [
+        {"name": "x", "type": "double", "bounds": {"min": 0, "max": 1}},
+        {"name": "n", "type": "int", "bounds": {"min": 1, "max": 9}, "conditions": conditions},
+    ]
+    conditionals = [{"name": "kind", "values": ["flat", "deep"]}]
+    space = Space(build(parameters, conditionals=conditionals))
+    assert space.decode((0.0, 0.5, 0.9)) == {"kind": "flat", "x": 0.5}
+    assert space.decode((1.0, 0.5, 1.0)) == {"kind": "deep", "x": 0.5, "n": 9}
+    assert space.snap((0.0, 0.5, 0.9)) == space.snap((0.0, 0.5, 0.1))
+    assert space.encode({"kind": "flat", "x": 0.5, "n": 9}) == space.encode(
+        {"kind": "flat", "x": 0.5}
+    )
 
 
 def test_bounds_and_the_middle_are_where_the_scale_says(build) -> None:
@@ -69,7 +101,7 @@ def test_bounds_and_the_middle_are_where_the_scale_says(build) -> None:
                     "transformation": "log",
                 },
             ]
-        ).parameters
+        )
     )
     assert space.decode([0, 0, 0]) == {"a": -1e308, "b": 1e-5, "c": 1}
     assert space.decode([1, 1, 1]) == {"a": 1e308, "b": 1e-1, "c": 10_000}
@@ -85,7 +117,7 @@ def test_every_integer_and_every_category_is_equally_likely(build) -> None:
                 {"name": "n", "type": "int", "bounds": {"min": -1, "max": 2}},
                 {"name": "c", "type": "categorical", "categorical_values": ["a", 1, 2.5, "b"]},
             ]
-        ).parameters
+        )
     )
     drawn = [space.decode(space.draw([(i + 0.5) / 400] * 2)) for i in range(400)]
     for name in ("n", "c"):
@@ -97,23 +129,21 @@ def test_every_integer_and_every_category_is_equally_likely(build) -> None:
 def test_a_finite_space_lists_its_points_once_each(build) -> None:
     levels = {"name": "n", "type": "int", "bounds": {"min": 1, "max": 9}, "transformation": "log"}
     names = {"name": "c", "type": "categorical", "categorical_values": ["a", "b", "c"]}
-    space = Space(build([levels, names]).parameters)
+    space = Space(build([levels, names]))
     listed = [tuple(space.decode(p).values()) for p in space.all_points()]
     assert space.size == len(listed) == len(set(listed)) == 27
     assert all(space.encode(space.decode(p)) == p for p in space.all_points())
 
 
 def test_an_infinite_space_has_no_list(build) -> None:
-    space = Space(build().parameters)
+    space = Space(build())
     assert space.size is None
     with pytest.raises(ValueError, match="double"):
         space.all_points()
 
 
 def test_assignments_must_fit_the_space(build) -> None:
-    space = Space(
-        build([{"name": "c", "type": "categorical", "categorical_values": ["a", "b"]}]).parameters
-    )
+    space = Space(build([{"name": "c", "type": "categorical", "categorical_values": ["a", "b"]}]))
     with pytest.raises(KeyError):
         space.encode({})
     with pytest.raises(ValueError, match="not in"):

@@ -29,9 +29,10 @@ def test_the_defaults_come_first_and_once(build) -> None:
         assert second.assignments != first.assignments
 
 
-def test_without_all_defaults_the_spread_comes_first(build) -> None:
+def test_without_all_defaults_the_centre_takes_their_place(build) -> None:
     experiment = build([DEFAULTS[0], {**DEFAULTS[1], "default": None}])
-    assert suggest(experiment, [], []).source == "quasi-random"
+    first = suggest(experiment, [], [])
+    assert (first.source, first.assignments) == ("centre", {"x": 0.3, "n": 32})
 
 
 def test_the_spread_depends_on_how_many_are_out_not_on_their_order_or_state(build) -> None:
@@ -44,14 +45,16 @@ def test_the_spread_depends_on_how_many_are_out_not_on_their_order_or_state(buil
     assert suggest(build(budget=40, seed=1), [observed, more], []) != expected
 
 
-def test_random_stays_quasi_random(build) -> None:
-    experiment = build(algorithm="random")
-    assert suggest(experiment, _ok(39), []).source == "quasi-random"
+@pytest.mark.parametrize("algorithm", ["random", "quasi-random"])
+def test_algorithms_without_a_model_stay_without(build, algorithm: str) -> None:
+    experiment = build(algorithm=algorithm)
+    assert suggest(experiment, [], []).source == algorithm
+    assert suggest(experiment, _ok(39), []).source == algorithm
 
 
 @pytest.mark.parametrize(
     ("dimension", "budget", "expected"),
-    [(1, 100, 4), (2, 100, 4), (6, 100, 7), (30, 100, 8), (6, 6, 3), (6, 1, 2)],
+    [(1, 100, 4), (2, 100, 4), (6, 100, 5), (30, 100, 5), (6, 6, 3), (6, 1, 2)],
 )
 def test_first_points_are_few(dimension: int, budget: int, expected: int) -> None:
     assert first_points(dimension, budget) == expected

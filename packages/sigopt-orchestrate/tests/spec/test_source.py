@@ -53,7 +53,7 @@ def test_a_good_file_becomes_a_value() -> None:
         ("{lr}", "{rate}", "2: command", "{rate} is not a parameter"),
         ("{lr}", "{lr", "2: command", "double literal braces"),
         ("{act}", "{activation}", "3: env.ACT", "{activation} is not a parameter"),
-        ("strategy: store", "strategy: keep", "10: metrics[1].strategy", "'optimize' or 'store'"),
+        ("strategy: store", "strategy: keep", "10: metrics[1].strategy", "'constraint' or 'store'"),
         ("name: acc", "name: acc, strategy: store", "10: metrics", "one or two must"),
         ("[relu, tanh]", "[relu, relu]", "9: parameters[2].categorical_values", "more than once"),
         ("[relu, tanh]", "[relu]", "9: parameters[2].categorical_values", "at least 2"),

@@ -69,12 +69,13 @@ def _view(
     store: Store, record: ExperimentRecord, trials: list[TrialRecord], name: str, fair: int
 ) -> dict[str, Any]:
     metric = _metric(record, name)
-    alone = record.spec.model_copy(update={"metrics": (metric,)})
+    others = tuple(m for m in record.spec.metrics if m.strategy == "constraint")
+    alone = record.spec.model_copy(update={"metrics": (metric, *others)})
     best = best_trials(alone, trials)
     observed = sorted(
         (trial for trial in trials if trial.state.observed), key=lambda t: t.ended_at or 0.0
     )
-    first = best_so_far(metric, observed[:fair])
+    first = best_so_far(alone, metric, observed[:fair])
     folder = store.home.experiment(record.id)
     return {
         "id": record.id,

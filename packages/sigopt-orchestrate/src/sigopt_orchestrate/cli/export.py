@@ -86,10 +86,10 @@ def _write_table(
     if output is None:
         sys.stdout.write(text)
     else:
-        _writing(output, lambda path: path.write_text(text, encoding="utf-8") and None)
+        _writing(output, lambda path: path.write_text(text, encoding="utf-8"))
 
 
-def _writing(output: str, write: Callable[[Path], None]) -> None:
+def _writing(output: str, write: Callable[[Path], object]) -> None:
     """Writes a file whole or not at all."""
     path = Path(output)
     draft = path.with_name(f".{path.name}.part")

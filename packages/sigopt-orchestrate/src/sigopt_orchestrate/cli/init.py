@@ -101,11 +101,11 @@ def init_command(
         click.echo(f"{output} is written; `orchestrate run {output}` runs it")
 
 
-def _ask(asks: bool, question: str, default: Any) -> Any:  # noqa: FBT001 - read as the first word
+def _ask(asks: bool, question: str, default: Any) -> Any:
     return click.prompt(question, default=default, err=True) if asks else default
 
 
-def _ask_many(asks: bool, question: str) -> tuple[str, ...]:  # noqa: FBT001
+def _ask_many(asks: bool, question: str) -> tuple[str, ...]:
     """Asks until the answer is empty; what cannot be read is asked again."""
     given: list[str] = []
     reads = _parameter if question.startswith("Parameter") else _metric

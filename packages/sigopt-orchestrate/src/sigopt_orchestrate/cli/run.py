@@ -74,14 +74,13 @@ def resume_command(experiment: int | None, home: Path, url: str | None, as_json:
     """
     store = Store.existing(home, url)
     record = chosen(store, experiment)
-    if record.paused:
-        if steer.resume_paused(store, record):
-            said: dict[str, Any] = {"id": record.id, "paused": False}
-            if as_json:
-                print_json(said)
-            else:
-                click.echo(f"experiment {record.id} goes on")
-            return
+    if record.paused and steer.resume_paused(store, record):
+        said: dict[str, Any] = {"id": record.id, "paused": False}
+        if as_json:
+            print_json(said)
+        else:
+            click.echo(f"experiment {record.id} goes on")
+        return
     check_secrets(record.spec, f"experiment {record.id}")
     run_to_its_end(store, record, as_json=as_json)
 

@@ -1,5 +1,6 @@
-"""`orchestrate stop`, `orchestrate pause` and `orchestrate retry`: asking an experiment's leader."""
+"""`orchestrate stop`, `orchestrate pause` and `orchestrate retry`: what the leader is asked."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -106,7 +107,7 @@ def retry_command(
     run_to_its_end(store, record, as_json=as_json)
 
 
-def _say(view: dict[str, object], sentence: str, *, as_json: bool) -> None:
+def _say(view: Mapping[str, object], sentence: str, *, as_json: bool) -> None:
     if as_json:
         print_json(view)
     else:

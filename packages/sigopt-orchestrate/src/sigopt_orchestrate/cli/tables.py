@@ -41,7 +41,7 @@ def trial_table(spec: Experiment, trials: Iterable[TrialRecord], title: str | No
             str(trial.number),
             Text(trial.state, style=_STYLES.get(trial.state, "")),
             *(Text(value_text((trial.values or {}).get(m.name))) for m in spec.objectives),
-            *(Text(value_text(trial.assignments[p.name])) for p in spec.parameters),
+            *(Text(value_text(trial.assignments.get(p.name))) for p in spec.parameters),
             "" if trial.duration_s is None else f"{trial.duration_s:.1f} s",
             Text(trial.reason or ""),
         )

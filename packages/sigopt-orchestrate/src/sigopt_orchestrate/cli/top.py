@@ -34,9 +34,7 @@ _Key = tuple[int, int]
 @home_option
 @store_option
 @json_option
-def top_command(
-    *, once: bool, interval: float, home: Path, url: str | None, as_json: bool
-) -> None:
+def top_command(*, once: bool, interval: float, home: Path, url: str | None, as_json: bool) -> None:
     """Show the trials that run now, and what they use; Ctrl-C ends it.
 
     Into a pipe it is shown once.
@@ -69,14 +67,13 @@ def _follow(console: Console, store: Store, interval: float) -> None:
 
 def _rows(store: Store) -> list[tuple[ExperimentRecord, TrialRecord, Usage | None]]:
     """The trials in flight of every experiment that somebody leads."""
-    rows = []
+    rows: list[tuple[ExperimentRecord, TrialRecord, Usage | None]] = []
     for record in store.experiments():
         if record.state is not ExperimentState.RUNNING or not has_leader(store, record.id):
             continue
         folder = store.home.experiment(record.id)
-        for trial in store.trials(record.id):
-            if trial.state.in_flight:
-                rows.append((record, trial, usage(folder.attempt(trial.number, trial.attempt))))
+        running = [trial for trial in store.trials(record.id) if trial.state.in_flight]
+        rows += [(record, t, usage(folder.attempt(t.number, t.attempt))) for t in running]
     return rows
 
 

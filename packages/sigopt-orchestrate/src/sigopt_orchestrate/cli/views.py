@@ -67,4 +67,6 @@ def _state_name(store: Store, experiment: ExperimentRecord) -> str:
     """The experiment's state; one that should run but that nobody leads is interrupted."""
     if experiment.state is ExperimentState.RUNNING and not has_leader(store, experiment.id):
         return "interrupted"
+    if experiment.state is ExperimentState.RUNNING and experiment.paused:
+        return "paused"
     return str(experiment.state)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from sigopt_orchestrate.lifecycle import TrialState
 from sigopt_orchestrate.spec import Experiment, Metric
+from sigopt_orchestrate.spec.consistency import TASK
 from sigopt_orchestrate.store.records import ExperimentRecord, TrialRecord
 
 
@@ -25,6 +26,18 @@ def comparable(spec: Experiment, trials: Iterable[TrialRecord]) -> list[TrialRec
     if not spec.objectives:
         return []
     return [t for t in trials if None not in [objective_value(m, t) for m in spec.objectives]]
+
+
+def eligible(spec: Experiment, trial: TrialRecord) -> bool:
+    """Returns whether a trial can be the best: run in full, and its constraints reached."""
+    full = next((task.name for task in spec.tasks if task.cost == 1), None)
+    values = trial.values or {}
+    reached = (
+        m.name in values and m.reached(values[m.name])
+        for m in spec.metrics
+        if m.threshold is not None
+    )
+    return trial.assignments.get(TASK) == full and all(reached)
 
 
 def best_trials(spec: Experiment, trials: Iterable[TrialRecord]) -> list[TrialRecord]:
@@ -45,18 +58,21 @@ def best_trials(spec: Experiment, trials: Iterable[TrialRecord]) -> list[TrialRe
         return []
     last = spec.objectives[-1]
     front: list[TrialRecord] = []
-    for trial in sorted(comparable(spec, trials), key=lambda t: _costs(spec, t)):
+    able = [trial for trial in comparable(spec, trials) if eligible(spec, trial)]
+    for trial in sorted(able, key=lambda t: _costs(spec, t)):
         if not front or _cost(last, trial) < _cost(last, front[-1]):
             front.append(trial)
     return front
 
 
-def best_so_far(metric: Metric, trials: Iterable[TrialRecord]) -> list[float | None]:
+def best_so_far(
+    spec: Experiment, metric: Metric, trials: Iterable[TrialRecord]
+) -> list[float | None]:
     """Returns for each trial the best value of `metric` up to it, None before the first value."""
     best: float | None = None
     series = []
     for trial in trials:
-        value = objective_value(metric, trial)
+        value = objective_value(metric, trial) if eligible(spec, trial) else None
         if value is not None and (best is None or metric.sign * (value - best) > 0):
             best = value
         series.append(best)

@@ -1,7 +1,7 @@
 """The plots, as the plain values that plotly.js draws."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sigopt_orchestrate.dashboard.analysis import (
@@ -41,7 +41,7 @@ def progress(spec: Experiment, metric: Metric, trials: Sequence[TrialRecord]) ->
         "mode": "lines",
         "name": "best so far",
         "x": [trial.number for trial in trials],
-        "y": best_so_far(metric, trials),
+        "y": best_so_far(spec, metric, trials),
         "line": {"shape": "hv", "width": 2.5, "color": "var(--best)"},
         "hoverinfo": "skip",
     }
@@ -93,6 +93,8 @@ def slice_of(
     if crowded:
         x["tickangle"] = -40
 
+    trials = [trial for trial in trials if parameter.name in trial.assignments]
+
     def place(trial: TrialRecord) -> Any:
         value = trial.assignments[parameter.name]
         if not places.categories:
@@ -122,35 +124,74 @@ def parallel(spec: Experiment, trials: Sequence[TrialRecord]) -> Figure:
     dimensions = []
     for parameter in spec.parameters:
         at = scale(parameter)
-        values = [at.position(trial.assignments[parameter.name]) for trial in lines]
-        dimensions.append(_dimension(parameter.name, values, (at.low, at.high), at.ticks))
+        places = [
+            at.position(trial.assignments[parameter.name])
+            if parameter.name in trial.assignments  # it may count only for some values of others
+            else None
+            for trial in lines
+        ]
+        axis_of = _dimension(f"p.{parameter.name}", places, (at.low, at.high), at.ticks)
+        dimensions.append(axis_of | {"log": at.log, "categories": list(at.categories)})
     for metric in spec.objectives:
         values = [objective_value(metric, trial) or 0.0 for trial in lines]
         low, high = min(values), max(values)
         room = 0.0 if low < high else abs(low) / 10 or 1.0
-        dimensions.append(_dimension(metric.name, values, (low - room, high + room)))
+        ends = (low - room, high + room)
+        dimensions.append(_dimension(f"m.{metric.name}", list(values), ends))
     ranks = [1.0 if t.number in chosen else 0.9 * i / len(lines) for i, t in enumerate(lines)]
     colours = [[0.3 * i, f"var(--scale-{i})"] for i in range(4)]
     colours += [[0.95, "var(--scale-3)"], [0.95, "var(--best)"], [1, "var(--best)"]]
-    line = {"color": ranks, "cmin": 0, "cmax": 1, "colorscale": colours}
-    trace = {"type": "parcoords", "dimensions": dimensions, "line": line}
-    text: Figure = {"color": "var(--text)"}
-    fonts = {"labelfont": text, "tickfont": text, "rangefont": text | {"size": 10}}
-    margin = {"margin": {"l": 64, "r": 64, "t": 56, "b": 28}}
-    return {"data": [trace | fonts], "layout": layout({}, {}) | margin}
+    lines_drawn = {"dimensions": dimensions, "ranks": ranks, "scale": colours}
+    numbers = [trial.number for trial in lines]
+    return {"data": [{"type": "parallel", "trials": numbers, **lines_drawn}], "layout": {}}
+
+
+def importance(shares: Mapping[str, Mapping[str, float]]) -> Figure:
+    """Returns the share of each parameter in the spread of each metric as bars.
+
+    Args:
+        shares: By metric and parameter, the first metric's in the order to show, largest first.
+    """
+    order = list(next(iter(shares.values()), {}))[::-1]
+    colours = ("var(--trial)", "var(--best)")
+    bars: list[Figure] = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "name": label(metric),
+            "x": [by.get(name, 0.0) for name in order],
+            "y": [label(name) for name in order],
+            "marker": {"color": colours[index % 2]},
+            "hovertemplate": "%{y}: %{x:.1%}<extra></extra>",
+        }
+        for index, (metric, by) in enumerate(shares.items())
+    ]
+    x = axis("share of the spread that it explains") | {"tickformat": ".0%", "rangemode": "tozero"}
+    y = axis("") | {"automargin": True, "type": "category"}
+    grouped = layout(x, y) | {"barmode": "group", "bargap": 0.35}
+    figure: Figure = {"data": bars, "layout": grouped}
+    if len(shares) > 1:
+        figure["layout"] |= LEGEND
+    return figure
 
 
 def _dimension(
-    name: str,
-    values: list[float],
+    key: str,
+    values: list[float | None],
     ends: tuple[float, float],
     ticks: tuple[tuple[float, str], ...] = (),
 ) -> Figure:
-    """One axis of the parallel coordinates, with plotly's choice of ticks where none are given."""
-    dimension = {"label": label(name, 18), "values": values, "range": list(ends)}
+    """One axis of the parallel coordinates, with the page's choice of ticks where none are given.
+
+    Args:
+        key: `p.` or `m.` and the parameter's or the metric's name.
+        values: The position of each line on the axis; None where it does not cross it.
+        ends: The positions of the axis's ends.
+        ticks: Positions to label, with their labels.
+    """
+    dimension = {"key": key, "label": shorten(key[2:], 18), "values": values, "range": list(ends)}
     if ticks:
         dimension["tickvals"] = [position for position, _ in ticks]
-        # These alone plotly takes as plain text; escaped they would show their entities.
         dimension["ticktext"] = [shorten(text, 14) for _, text in ticks]
     return dimension
 

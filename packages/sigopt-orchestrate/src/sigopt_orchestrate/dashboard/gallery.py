@@ -88,7 +88,7 @@ def _parallel(spec: Experiment, trials: Sequence[TrialRecord]) -> Section:
     note = f"Stronger blue is better {spec.objectives[0].name}, orange the best."
     if len(comparable(spec, trials)) > MOST_LINES:
         note += f" An even sample of at most {MOST_LINES} trials and the best."
-    note += " Drag along an axis to select."
+    note += " Drag along an axis to select a range, click on it to let go."
     plot = (
         "One line a completed trial through every parameter and objective",
         parallel(spec, trials),

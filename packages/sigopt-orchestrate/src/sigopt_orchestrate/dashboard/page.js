@@ -2,46 +2,13 @@
 (() => {
   const { hover, figures } = JSON.parse(document.getElementById("data").textContent);
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const touch = matchMedia("(pointer: coarse)").matches;
   const drawn = new Set();
 
-  // A copy of a figure's part with the page's colours for "var(--name)".
-  function painted(part, colours) {
-    if (Array.isArray(part)) return part.map((child) => painted(child, colours));
-    if (part && typeof part === "object") {
-      const entries = Object.entries(part).map(([key, child]) => [key, painted(child, colours)]);
-      return Object.fromEntries(entries);
-    }
-    const variable = typeof part === "string" && part.match(/^var\((--[a-z0-9-]+)\)$/);
-    return variable ? colours.getPropertyValue(variable[1]).trim() : part;
-  }
-
   function draw(plot) {
-    const colours = getComputedStyle(document.documentElement);
-    const { data, layout } = painted(figures[plot.id], colours);
-    for (const trace of data) {
-      if (trace.customdata) trace.hovertext = trace.customdata.map((number) => hover[number]);
-    }
-    if (data[0].type === "parcoords" && !document.createElement("canvas").getContext("webgl")) {
-      plot.textContent = "This plot needs WebGL, which this browser does not offer.";
-      return;
-    }
-    layout.font.family = getComputedStyle(document.body).fontFamily;
-    if (touch) layout.dragmode = false; // else a finger on a plot could not scroll the page
-    const wide = matchMedia("(min-width: 821px)").matches && !plot.closest(".slices, .parallel");
-    const toolbar = wide && [["toImage", "zoom2d", "pan2d", "resetScale2d"]];
-    Plotly.react(plot, data, layout, {
-      responsive: true,
-      displaylogo: false,
-      displayModeBar: toolbar ? "hover" : false,
-      modeBarButtons: toolbar || [],
-    });
-    if (drawn.has(plot)) return;
     drawn.add(plot);
-    plot.on("plotly_click", ({ points }) => {
-      const number = points[0].customdata;
-      if (number !== undefined) location.hash = `trial-${number}`;
-    });
+    const wide = matchMedia("(min-width: 821px)").matches && !plot.closest(".slices");
+    const pick = (number) => { location.hash = `trial-${number}`; };
+    Plots.draw(plot, figures[plot.id], { hover, pick, toolbar: wide });
   }
 
   // Plots are drawn when they come near the screen, so that many of them do not delay the first.
@@ -56,6 +23,7 @@
   plots.forEach((plot) => near.observe(plot));
   dark.addEventListener("change", () => drawn.forEach(draw));
   addEventListener("beforeprint", () => plots.forEach(draw));
+  addEventListener("resize", () => drawn.forEach((plot) => plot.closest(".parallel") && draw(plot)));
 
   // A click on a column's head sorts by it, a second one the other way; empty cells stay last.
   const table = document.querySelector(".trials");

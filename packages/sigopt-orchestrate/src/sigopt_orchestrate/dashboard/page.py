@@ -50,13 +50,15 @@ def report(experiment: ExperimentRecord, trials: Sequence[TrialRecord]) -> str:
         content.append(element("section", element("h2", "All trials"), table, class_="card all"))
     data = {"hover": {t.number: hover(spec, t) for t in trials}, "figures": figures}
     plotly, script = _plotly() if figures else "", _file("page.js")
+    drawing = _file("parallel.js") + _file("plots.js").removeprefix('"use strict";')
     return Template(_file("page.html")).substitute(
-        policy=_policy(plotly, script),
+        policy=_policy(plotly, drawing, script),
         title=escape(f"{spec.name} · orchestrate"),
         style=_file("page.css"),
         content=join(*content),
         data=_embeddable(data),
         plotly=plotly,
+        plots=drawing,
         script=script,
     )
 
@@ -68,15 +70,11 @@ def _embeddable(data: object) -> str:
 
 
 def _policy(*scripts: str) -> str:
-    """A content security policy under which the browser runs these scripts and loads nothing.
-
-    plotly.js compiles the shaders' bindings of its parallel coordinates at run time: unsafe-eval.
-    """
+    """A content security policy under which the browser runs these scripts and loads nothing."""
     hashes = (base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts)
     allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
     return (
-        f"default-src 'none'; script-src {allowed} 'unsafe-eval'; "
-        "style-src 'unsafe-inline'; img-src data: blob:"
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:"
     )
 
 

@@ -72,7 +72,11 @@ class MlflowLogger:
                 return {int(r.data.tags[_NUMBER]) for r in runs if _NUMBER in r.data.tags}
 
     def _log(
-        self, target: str, experiment: ExperimentRecord, trial: TrialRecord, folder: ExperimentFolder
+        self,
+        target: str,
+        experiment: ExperimentRecord,
+        trial: TrialRecord,
+        folder: ExperimentFolder,
     ) -> None:
         started = None if trial.started_at is None else int(trial.started_at * 1000)
         tags = {_NUMBER: str(trial.number), "orchestrate.source": trial.source}

@@ -77,7 +77,8 @@ def migrate_cluster(data: Mapping[str, Any], where: str) -> MigratedCluster:
     name = str(rest.pop("cluster_name", ""))
     if not _NAME.fullmatch(name):
         raise SpecError(
-            f"{where}: cluster_name: must be letters, digits and hyphens after a letter, not {name!r}"
+            f"{where}: cluster_name: must be letters, digits and hyphens after a letter, "
+            f"not {name!r}"
         )
     groups = {key: rest.pop(key) for key in ("cpu", "gpu", "system") if rest.get(key)}
     if not {"cpu", "gpu"} & groups.keys():

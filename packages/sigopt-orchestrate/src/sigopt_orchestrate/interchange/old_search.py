@@ -9,12 +9,8 @@ Notes = list[str]
 _DROPPED = {
     "metadata": "orchestrate keeps none with an experiment",
     "project": "a store has no projects",
-    "training_monitor": "see early stopping in the experiment file's documentation",
-    "num_solutions": "one best trial is reported",
-    "tasks": "every trial is observed in full",
-    "conditionals": "every parameter is searched in every trial",
-    "linear_constraints": "they are not searched under",
 }
+_KEPT = ("conditionals", "linear_constraints", "tasks", "num_solutions")
 
 
 def translate_search(given: Mapping[str, Any], keys: dict[str, Any], notes: Notes) -> None:
@@ -32,16 +28,19 @@ def translate_search(given: Mapping[str, Any], keys: dict[str, Any], notes: Note
     rest.pop("name", None)
     keys["parameters"] = [_parameter(p, notes) for p in _listed(rest.pop("parameters", None))]
     metrics = rest.pop("metrics", None) or [rest.pop("metric", None)]
-    keys["metrics"] = [_metric(m, notes) for m in _listed(metrics, "metrics")]
+    keys["metrics"] = [_metric(m) for m in _listed(metrics, "metrics")]
     _take_budget(rest, keys, notes)
     if (parallel := rest.pop("parallel_bandwidth", None)) is not None:
         keys["parallel"] = int(parallel)
         notes.append("parallel_bandwidth: is parallel now")
     kind = rest.pop("type", "offline")
-    if kind == "random":
-        keys["optimizer"] = {"algorithm": "random"}
-    elif kind != "offline":
-        notes.append(f"type: {kind} is dropped; the search is a Bayesian one")
+    if kind in {"random", "grid"}:
+        keys["optimizer"] = {"algorithm": kind}
+        notes.append(f"type: is optimizer.algorithm now, {kind}")
+    for key in _KEPT:
+        if key in rest:
+            keys[key] = _plain(rest.pop(key))
+    _take_monitor(rest.pop("training_monitor", None), keys, notes)
     for key in rest:
         if key in _DROPPED:
             notes.append(f"{key}: dropped; {_DROPPED[key]}")
@@ -76,6 +75,28 @@ def _take_budget(rest: dict[str, Any], keys: dict[str, Any], notes: Notes) -> No
     keys["budget"] = max(1, int(given))
 
 
+def _take_monitor(given: Any, keys: dict[str, Any], notes: Notes) -> None:
+    criteria = (given or {}).get("early_stopping_criteria") or []
+    if criteria:
+        first = criteria[0]
+        keys["early_stopping"] = {
+            "type": "lookback",
+            "metric": first.get("metric"),
+            "min": first.get("min_checkpoints") or 1,
+            "lookback": first.get("lookback_checkpoints") or 1,
+        }
+        notes.append("training_monitor: its first criterion is early_stopping now")
+    if len(criteria) > 1:
+        notes.append(f"training_monitor: {len(criteria) - 1} further criteria are dropped")
+
+
+def _plain(value: Any) -> Any:
+    """A value without the API's own marks."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items() if k != "object" and v is not None}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
 def _parameter(given: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
     name, kind = str(given["name"]), given.get("type")
     rest = {k: v for k, v in given.items() if v not in (None, [], {}) and k not in _READ}
@@ -83,8 +104,7 @@ def _parameter(given: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
     if kind == "categorical":
         made["categorical_values"] = [_category(v) for v in given.get("categorical_values") or ()]
     elif kind in {"double", "int"} and (grid := given.get("grid")):
-        made = {"name": name, "type": "categorical", "categorical_values": list(grid)}
-        notes.append(f"parameters.{name}: its grid's values are categories now")
+        made["grid"] = sorted(grid)
     elif kind in {"double", "int"} and isinstance(given.get("bounds"), dict):
         number: Callable[[Any], float] = int if kind == "int" else float
         bounds = given["bounds"]
@@ -92,45 +112,35 @@ def _parameter(given: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
             made["bounds"] = {"min": number(bounds["min"]), "max": number(bounds["max"])}
         except (KeyError, TypeError, ValueError):
             raise SpecError(f"parameters.{name}.bounds: must have a min and a max") from None
-        if given.get("transformation") == "log":
-            made["transformation"] = "log"
     else:
         raise SpecError(
             f"parameters.{name}: must have type double or int with bounds or a grid, or "
             "categorical with categorical_values"
         )
-    for key in rest:
-        notes.append(f"parameters.{name}.{key}: dropped; {_PARAMETER_NOTES.get(key, 'unknown')}")
+    if given.get("transformation") == "log":
+        made["transformation"] = "log"
+    if conditions := given.get("conditions"):
+        made["conditions"] = {k: [v] if isinstance(v, str) else v for k, v in conditions.items()}
+    if prior := given.get("prior"):
+        made["prior"] = _plain(prior)
+    notes.extend(f"parameters.{name}.{key}: dropped; it is unknown" for key in rest)
     return made
 
 
 _READ = frozenset({
     "name", "type", "bounds", "grid", "categorical_values", "transformation", "object", "precision",
-    "default_value", "tunable",
+    "default_value", "tunable", "conditions", "prior",
 })  # fmt: skip
-_PARAMETER_NOTES = {
-    "conditions": "the parameter is searched in every trial",
-    "prior": "the search starts without one",
-}
 
 
 def _category(value: Any) -> Any:
     return value["name"] if isinstance(value, dict) and "name" in value else value
 
 
-def _metric(given: Mapping[str, Any] | None, notes: Notes) -> dict[str, Any]:
+def _metric(given: Mapping[str, Any] | None) -> dict[str, Any]:
     given = given or {}
-    name = str(given.get("name") or "value")
-    made: dict[str, Any] = {"name": name, "objective": given.get("objective") or "maximize"}
-    strategy, threshold = given.get("strategy") or "optimize", given.get("threshold")
-    if strategy == "constraint":
-        notes.append(
-            f"metrics.{name}: a constraint is kept with the trials (strategy store), and its "
-            f"threshold {threshold} does not steer the search"
-        )
-        strategy = "store"
-    elif threshold is not None:
-        notes.append(f"metrics.{name}.threshold: dropped; the whole Pareto front is reported")
-    if strategy == "store":
-        made["strategy"] = "store"
+    made = {"name": str(given.get("name") or "value")}
+    for key in ("objective", "strategy", "threshold"):
+        if given.get(key) is not None:
+            made[key] = given[key]
     return made

@@ -36,7 +36,9 @@ def import_study(
     optuna = _optuna()
     source = _load(optuna, storage, study)
     notes: list[str] = []
-    finished = [t for t in source.get_trials(deepcopy=False) if t.state.name in {"COMPLETE", "FAIL"}]
+    finished = [
+        t for t in source.get_trials(deepcopy=False) if t.state.name in {"COMPLETE", "FAIL"}
+    ]
     parameters = _parameters(finished, notes)
     metrics = _metrics(source)
     wanted = {parameter["name"] for parameter in parameters}
@@ -53,7 +55,7 @@ def import_study(
         trials.append(Past(held, values, None if values else "failed in Optuna"))
     if not trials:
         raise OrchestrateError(f"study {source.study_name!r} has no trial to import")
-    keys = {
+    keys: dict[str, Any] = {
         "name": source.study_name[:100],
         "command": command,
         "parameters": parameters,
@@ -100,8 +102,8 @@ def export_study(
         made.append(
             optuna.trial.create_trial(
                 state=states.COMPLETE if complete else states.FAIL,
-                params=dict(trial.assignments),
-                distributions=distributions,
+                params={n: v for n, v in trial.assignments.items() if n in distributions},
+                distributions={n: d for n, d in distributions.items() if n in trial.assignments},
                 values=values,
                 user_attrs={"orchestrate_trial": trial.number, "reason": trial.reason},
             )
@@ -123,17 +125,14 @@ def _optuna() -> ModuleType:
 def _load(optuna: ModuleType, storage: str, study: str | None) -> Any:
     try:
         names = optuna.get_all_study_names(storage)
-        if study is None and len(names) != 1:
-            raise OrchestrateError(
-                f"--study: is required, {storage} holds {len(names)}: {', '.join(names) or 'none'}"
-            )
-        return optuna.load_study(study_name=study, storage=storage)
-    except OrchestrateError:
-        raise
-    except KeyError:
-        raise OrchestrateError(f"--study: {storage} holds no study {study!r}") from None
     except Exception as error:  # noqa: BLE001 - whatever the storage's driver raises
         raise OrchestrateError(f"{storage}: {_first_line(error)}") from None
+    if study is None and len(names) != 1:
+        held = ", ".join(names) or "none"
+        raise OrchestrateError(f"--study: is required, {storage} holds {len(names)}: {held}")
+    if study is not None and study not in names:
+        raise OrchestrateError(f"--study: {storage} holds no study {study!r}")
+    return optuna.load_study(study_name=study or names[0], storage=storage)
 
 
 def _metrics(study: Any) -> list[dict[str, Any]]:
@@ -153,7 +152,7 @@ def _parameters(trials: Sequence[Any], notes: list[str]) -> list[dict[str, Any]]
     for trial in trials:
         for name, distribution in trial.distributions.items():
             found.setdefault(name, []).append(distribution)
-    made = []
+    made: list[dict[str, Any]] = []
     for name, distributions in found.items():
         first = distributions[0]
         if hasattr(first, "choices"):
@@ -169,8 +168,8 @@ def _parameters(trials: Sequence[Any], notes: list[str]) -> list[dict[str, Any]]
                 notes.append(f"{name}: its step of {step} is dropped")
             if low < high:
                 bounds = {"min": low, "max": high}
-                log = {"transformation": "log"} if first.log else {}
-                made.append({"name": name, "type": kind, "bounds": bounds, **log})
+                scale = "log" if first.log else None
+                made.append({"name": name, "type": kind, "bounds": bounds, "transformation": scale})
                 continue
         notes.append(f"{name}: left out; it has one value only")
     return made

@@ -9,6 +9,7 @@ from typing import Any
 
 from sigopt_orchestrate.errors import MissingDependencyError
 from sigopt_orchestrate.spec import Experiment
+from sigopt_orchestrate.spec.consistency import TASK
 from sigopt_orchestrate.store.records import TrialRecord
 
 Row = dict[str, Any]
@@ -70,7 +71,7 @@ def columns(spec: Experiment, trials: Sequence[TrialRecord]) -> list[str]:
     """Returns the names of the columns of `rows`, also where there is no trial."""
     metrics = [metric.name for metric in spec.metrics]
     metrics += sorted({name for t in trials for name in t.values or {}} - set(metrics))
-    named = [f"parameters.{p.name}" for p in spec.parameters]
+    named = [f"parameters.{name}" for name in _assigned(spec)]
     return [*_FIXED, *named, *(f"metrics.{name}" for name in metrics)]
 
 
@@ -78,6 +79,10 @@ _FIXED = (
     "number", "state", "source", "attempt", "reason", "created_at", "started_at", "ended_at",
     "duration_s",
 )  # fmt: skip
+
+
+def _assigned(spec: Experiment) -> list[str]:
+    return [*spec.known_names(), *([TASK] if spec.tasks else [])]
 
 
 def _row(spec: Experiment, metrics: Sequence[str], trial: TrialRecord) -> Row:
@@ -92,6 +97,6 @@ def _row(spec: Experiment, metrics: Sequence[str], trial: TrialRecord) -> Row:
         "started_at": trial.started_at,
         "ended_at": trial.ended_at,
         "duration_s": trial.duration_s,
-        **{f"parameters.{p.name}": trial.assignments.get(p.name) for p in spec.parameters},
+        **{f"parameters.{name}": trial.assignments.get(name) for name in _assigned(spec)},
         **{f"metrics.{name}": values.get(name) for name in metrics},
     }

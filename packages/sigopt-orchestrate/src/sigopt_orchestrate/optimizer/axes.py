@@ -5,7 +5,6 @@ parameter is the index of its value, a name without an order.
 """
 
 import math
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -37,12 +36,6 @@ class Axis(Protocol):
 
     def grid(self) -> Sequence[float]:
         """Returns every legal coordinate; none for a double."""
-
-    def neighbours(self, coordinate: float) -> Sequence[float]:
-        """Returns the legal coordinates one step away; none for a double."""
-
-    def perturb(self, coordinate: float, scale: float, rng: random.Random) -> float:
-        """Returns a legal coordinate near `coordinate`, about `scale` away where that is legal."""
 
 
 @dataclass(frozen=True)
@@ -96,14 +89,6 @@ class DoubleAxis:
         """Returns nothing: there is no end of them."""
         return ()
 
-    def neighbours(self, coordinate: float) -> Sequence[float]:  # noqa: ARG002
-        """Returns nothing: a double has no steps."""
-        return ()
-
-    def perturb(self, coordinate: float, scale: float, rng: random.Random) -> float:
-        """Returns a normal step from `coordinate`, kept inside the bounds."""
-        return min(max(coordinate + rng.gauss(0, scale), 0.0), 1.0)
-
 
 @dataclass(frozen=True)
 class IntAxis:
@@ -136,20 +121,40 @@ class IntAxis:
         """Returns the coordinates of all integers, ascending."""
         return [self.encode(value) for value in range(self.low, self.high + 1)]
 
-    def neighbours(self, coordinate: float) -> Sequence[float]:
-        """Returns the coordinates of the next smaller and the next larger integer."""
-        value = self.decode(coordinate)
-        return [self.encode(v) for v in (value - 1, value + 1) if self.low <= v <= self.high]
-
-    def perturb(self, coordinate: float, scale: float, rng: random.Random) -> float:
-        """Returns a normal step from `coordinate` to another integer."""
-        value = self.decode(min(max(coordinate + rng.gauss(0, scale), 0.0), 1.0))
-        if value == self.decode(coordinate):
-            return rng.choice(self.neighbours(coordinate))
-        return self.encode(value)
-
     def _clamp(self, value: int) -> int:
         return min(max(value, self.low), self.high)
+
+
+@dataclass(frozen=True)
+class GridAxis:
+    """One of some ascending numbers, which lie on the axis' scale as far apart as they are."""
+
+    scale: Scale
+    values: tuple[float, ...]
+
+    @property
+    def levels(self) -> int:
+        """How many values there are."""
+        return len(self.values)
+
+    def encode(self, value: Value) -> float:
+        """Returns the coordinate of the value nearest to `value`."""
+        number = float(value)
+        nearest = min(self.values, key=lambda v: abs(v - number))
+        return self.scale.to_unit(nearest)
+
+    def decode(self, coordinate: float) -> float:
+        """Returns the value whose coordinate is nearest to `coordinate`."""
+        return min(self.values, key=lambda v: abs(self.scale.to_unit(v) - coordinate))
+
+    def draw(self, uniform: float) -> float:
+        """Returns a legal coordinate; all values are equally likely."""
+        index = min(int(uniform * self.levels), self.levels - 1)
+        return self.scale.to_unit(self.values[index])
+
+    def grid(self) -> Sequence[float]:
+        """Returns the coordinates of all values, ascending."""
+        return [self.scale.to_unit(value) for value in self.values]
 
 
 @dataclass(frozen=True)
@@ -179,19 +184,13 @@ class CategoricalAxis:
         """Returns all indices."""
         return [float(index) for index in range(self.levels)]
 
-    def neighbours(self, coordinate: float) -> Sequence[float]:
-        """Returns the indices of all other values."""
-        return [index for index in self.grid() if index != coordinate]
-
-    def perturb(self, coordinate: float, scale: float, rng: random.Random) -> float:  # noqa: ARG002
-        """Returns the index of another value."""
-        return rng.choice(self.neighbours(coordinate))
-
 
 def axis(parameter: Parameter) -> Axis:
     """Returns the coordinate that stands for `parameter`."""
     if isinstance(parameter, CategoricalParameter):
         return CategoricalAxis(parameter.categorical_values)
+    if parameter.grid is not None:
+        return GridAxis(_scale(parameter), parameter.grid)
     if isinstance(parameter, DoubleParameter):
         return DoubleAxis(_scale(parameter))
     return IntAxis(_scale(parameter), parameter.bounds.min, parameter.bounds.max)

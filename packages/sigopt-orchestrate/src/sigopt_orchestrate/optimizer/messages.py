@@ -18,7 +18,7 @@ class Request:
     Attributes:
         history: The observations that the process does not know yet.
         pending: The assignments of the trials without an observation.
-        plain: Whether a quasi-random point is wanted whatever the history, because the process
+        plain: Whether a point without a model is wanted whatever the history, because the process
             has died of this request before.
         known: How many of the observations it was sent before still count; the new ones follow.
     """
@@ -31,7 +31,7 @@ class Request:
 
 def request_line(request: Request) -> bytes:
     """Returns `request` as a line."""
-    history = [[o.assignments, o.values] for o in request.history]
+    history = [[o.assignments, o.values, o.deviations] for o in request.history]
     rest = {"pending": request.pending, "plain": request.plain, "known": request.known}
     return _line({"history": history, **rest})
 
@@ -40,8 +40,12 @@ def read_request(line: bytes) -> Request:
     """Returns the request that `request_line` wrote."""
     data = json.loads(line)
     history = tuple(
-        Observed(assignments, None if values is None else tuple(values))
-        for assignments, values in data["history"]
+        Observed(
+            assignments,
+            None if values is None else tuple(values),
+            None if deviations is None else tuple(deviations),
+        )
+        for assignments, values, deviations in data["history"]
     )
     return Request(history, tuple(data["pending"]), data["plain"], data["known"])
 

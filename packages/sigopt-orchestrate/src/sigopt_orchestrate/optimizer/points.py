@@ -11,12 +11,14 @@ class Observed:
 
     Attributes:
         assignments: What the trial ran with.
-        values: One number for each of the experiment's objectives, in their order and as the trial
-            reported them; None for a failed trial.
+        values: One number for each of the experiment's `steering` metrics, in their order and as
+            the trial reported them; None for a failed trial.
+        deviations: Their standard deviations, where the trial knows them; 0 for those it does not.
     """
 
     assignments: Assignments
     values: tuple[float, ...] | None
+    deviations: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Suggestion:
 
     Attributes:
         assignments: One value for each parameter.
-        source: How they were chosen: `default`, `quasi-random` or `bayesian`.
+        source: How they were chosen: `default`, `centre`, `bayesian`, or as the algorithm is named.
     """
 
     assignments: Assignments

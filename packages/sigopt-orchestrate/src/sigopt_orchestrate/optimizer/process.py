@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from sigopt_orchestrate.optimizer.messages import answer_line, read_request
 from sigopt_orchestrate.optimizer.points import Observed
-from sigopt_orchestrate.optimizer.suggest import suggest, suggest_quasi_random, wants_model
+from sigopt_orchestrate.optimizer.suggest import suggest, suggest_plainly, wants_model
 from sigopt_orchestrate.spec import Experiment
 
 _PR_SET_PDEATHSIG = 1
@@ -45,7 +45,7 @@ def _serve(lines: SimpleQueue[bytes], answers: BinaryIO) -> None:
         request = read_request(lines.get())
         history[request.known :] = request.history
         if request.plain:
-            suggestion = suggest_quasi_random(experiment, history, request.pending)
+            suggestion = suggest_plainly(experiment, history, request.pending)
         else:
             if warm_up and wants_model(experiment, history, request.pending):
                 warm_up.join()  # two threads importing the same packages could meet half-way

@@ -1,117 +1,159 @@
-"""The search for the point of highest acquisition: spread, refine, step."""
+"""The search for the point of highest acquisition: spread, look near the best, climb, step."""
 
-import random
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Sequence
 
-import torch
-from botorch.acquisition.acquisition import AcquisitionFunction
-from botorch.generation.gen import gen_candidates_scipy
-from torch import Tensor
+import numpy as np
+from scipy.optimize import LinearConstraint, minimize
 
-from sigopt_orchestrate.optimizer.quasi_random import halton
-from sigopt_orchestrate.optimizer.space import Point, Space
+from sigopt_orchestrate.optimizer.ascent import Function, ascend
+from sigopt_orchestrate.optimizer.correlation import Array
+from sigopt_orchestrate.optimizer.lattice import Lattice
 
-_SPREAD = 256
-_SCALES = (0.1, 0.01, 0.001)
-_NEAR = 8  # perturbations for each incumbent and scale
-_STARTS = 4  # from the spread, and half as many from near the incumbents
-_CLIMBERS = 2
+_SPREAD = 384
+_SCALES = (0.2, 0.05, 0.01, 0.002)
+_NEAR = 16  # points near each incumbent at each scale
+_STARTS = 5  # of the spread, and as many of those near the incumbents
+_CLIMBERS = 3
 _STEPS = 8
-_ITERATIONS = 100
-_WIDE = 16  # an int with more levels than this is refined as if it were a double
-_LISTED = 1024  # up to this size, a finite space is looked at whole
-_CHUNK = 512
+_ITERATIONS = 40
+_CONSTRAINED = 4  # climbs under linear constraints
+_LISTED = 4.0e8  # floating point operations that looking at a whole finite space may take
+_CHUNK = 2048
 _SAME = 1e-6  # of the unit cube; closer points teach the model nothing new
 
 
-def rank(Y: Tensor) -> list[int]:
-    """Returns the rows of `Y`, `(n, m)`, best first: by how many others dominate each."""
-    dominated = (Y.unsqueeze(0) > Y.unsqueeze(1)).all(-1).sum(1)  # (n,)
-    return sorted(range(len(Y)), key=lambda i: (int(dominated[i]), -float(Y[i].sum()), i))
-
-
 class Search:
-    """One search; it remembers all points it has looked at that are not taken.
+    """One search; it remembers the points it has looked at that are not taken.
 
     Args:
         acquisition: What to maximise over legal points.
-        space: Where they lie.
-        taken: Points not to return, `(t, d)`, float64.
+        lattice: Where they lie.
+        taken: Points not to return, `(t, d)`.
+        cost: Floating point operations of looking at one point, roughly.
     """
 
-    def __init__(self, acquisition: AcquisitionFunction, space: Space, taken: Tensor) -> None:
+    def __init__(self, acquisition: Function, lattice: Lattice, taken: Array, cost: float) -> None:
         self._acquisition = acquisition
-        self._space = space
+        self._lattice = lattice
         self._taken = taken
-        self._found: dict[Point, float] = {}
+        self._cost = cost
+        self._points: list[Array] = [np.empty((0, lattice.space.dimension))]
+        self._values: list[Array] = [np.empty(0)]
 
-    def run(self, incumbents: Sequence[Point], seed: int) -> Point | None:
-        """Returns the best legal point that is not taken; None if none was found.
+    def run(self, incumbents: Sequence[Array], rng: np.random.Generator) -> Array | None:
+        """Returns the best legal point that is not taken, `(d,)`; None if none was found.
 
         Args:
             incumbents: The best points known, around which to look closely.
-            seed: Of the spread and of the looks around the incumbents.
+            rng: Of the spread and of the looks around the incumbents.
         """
-        if self._space.size is not None and self._space.size <= _LISTED:
-            return next(iter(self._best(self._look(self._space.all_points()), 1)), None)
-        rng = random.Random(seed)  # noqa: S311
-        uniforms = islice(halton(self._space.dimension, seed), _SPREAD)
-        spread = self._look(self._space.draw(u) for u in uniforms)
+        lattice = self._lattice
+        size = lattice.space.size
+        if size is not None and size * self._cost <= _LISTED:
+            self._look(lattice.everything())
+            return self._best()
+        spread = self._look(lattice.draw(rng, _SPREAD))
         near = self._look(
-            self._space.perturb(incumbent, scale, rng)
-            for incumbent in incumbents
-            for scale in _SCALES
-            for _ in range(_NEAR)
+            np.concatenate(
+                [lattice.near(rng, x, s, _NEAR) for x in incumbents for s in _SCALES]
+                or [np.empty((0, lattice.space.dimension))]
+            )
         )
-        refined = self._refine(self._best(spread, _STARTS) + self._best(near, _STARTS // 2))
-        for point in self._best(refined, _CLIMBERS):
-            self._climb(point)
-        return next(iter(self._best(self._found, 1)), None)
+        starts = [_top(*spread, _STARTS), _top(*near, _STARTS)]
+        ended = self._climb(np.concatenate(starts))
+        for point in _top(*ended, _CLIMBERS):
+            self._step(point)
+        return self._best()
 
-    def _best(self, points: Iterable[Point], count: int) -> list[Point]:
-        return sorted(set(points), key=lambda p: (-self._found[p], p))[:count]
+    def _best(self) -> Array | None:
+        points, values = np.concatenate(self._points), np.concatenate(self._values)
+        return _top(points, values, 1)[0] if len(points) else None
 
-    def _look(self, points: Iterable[Point]) -> list[Point]:
-        """Evaluates legal points; returns those of them that may be suggested."""
-        listed = list(dict.fromkeys(points))
-        new = [point for point in listed if point not in self._found]
-        for i in range(0, len(new), _CHUNK):
-            self._evaluate(new[i : i + _CHUNK])
-        return [point for point in listed if point in self._found]
+    def _look(self, X: Array) -> tuple[Array, Array]:
+        """Evaluates legal points; returns those of them that may be suggested, and their values."""
+        if not len(X):
+            return X, np.empty(0)
+        value = np.concatenate(
+            [self._acquisition(X[i : i + _CHUNK])[0] for i in range(0, len(X), _CHUNK)]
+        )
+        usable = np.isfinite(value) & self._untaken(X)
+        self._points.append(X[usable])
+        self._values.append(value[usable])
+        return X[usable], value[usable]
 
-    def _evaluate(self, points: Sequence[Point]) -> None:
-        X = torch.tensor(points, dtype=torch.float64)  # (b, d)
-        with torch.no_grad():
-            values = self._acquisition(X.unsqueeze(1))  # (b,)
-        distance = (X.unsqueeze(1) - self._taken).abs().amax(-1).amin(1)  # (b,)
-        usable = (distance > _SAME) & values.isfinite()
-        rows = zip(points, values.tolist(), usable.tolist(), strict=True)
-        self._found |= {point: value for point, value, good in rows if good}
+    def _untaken(self, X: Array) -> Array:
+        """Which rows are apart from all taken points, `(b,)`."""
+        if not len(self._taken):
+            return np.ones(len(X), dtype=bool)
+        kept = np.ones(len(X), dtype=bool)
+        for i in range(0, len(X), _CHUNK):
+            block = X[i : i + _CHUNK]
+            nearest = np.full(len(block), np.inf)
+            for row in self._taken:
+                np.minimum(nearest, np.abs(block - row).max(1), out=nearest)
+            kept[i : i + _CHUNK] = nearest > _SAME
+        return kept
 
-    def _refine(self, starts: Sequence[Point]) -> list[Point]:
+    def _climb(self, starts: Array) -> tuple[Array, Array]:
         """Follows the gradient from each start, discrete coordinates held, wide ints relaxed."""
-        held = [i for i, a in enumerate(self._space.axes) if self._is_held(i, a.levels)]
-        if not starts or len(held) == self._space.dimension:
-            return list(starts)
-        X = torch.tensor(starts, dtype=torch.float64)  # (b, d)
-        ends, _ = gen_candidates_scipy(
-            X.unsqueeze(1),
-            self._acquisition,
-            lower_bounds=torch.zeros_like(X[0]),
-            upper_bounds=torch.ones_like(X[0]),
-            fixed_features={i: X[:, i] for i in held} or None,
-            options={"maxiter": _ITERATIONS},
-        )  # (b, 1, d)
-        return self._look(self._space.snap(row) for row in ends.squeeze(1).tolist()) + list(starts)
+        free = self._lattice.free
+        if not len(starts) or not free.any():
+            return self._look(starts)
+        if self._lattice.space.is_constrained:
+            ends = self._climb_within(starts)
+        else:
+            ends = self._lattice.snap(ascend(self._acquisition, starts, free, _ITERATIONS)[0])
+        return self._look(np.concatenate((ends, starts)))
 
-    def _is_held(self, column: int, levels: int | None) -> bool:
-        return column in self._space.categorical or (levels is not None and levels <= _WIDE)
+    def _climb_within(self, starts: Array) -> Array:
+        """Climbs from a few starts by sequential quadratic programming, inside the constraints."""
+        space, free = self._lattice.space, self._lattice.free
+        A, b = map(np.array, zip(*space.half_spaces(), strict=True))
+        ends = [starts[:0]]
+        for start in starts[:: max(1, len(starts) // _CONSTRAINED)]:
+            found = minimize(
+                self._negative,
+                start,
+                jac=True,
+                method="SLSQP",
+                bounds=[(0, 1) if moves else (u, u) for u, moves in zip(start, free, strict=True)],
+                constraints=[LinearConstraint(A, b, np.inf)],
+                options={"maxiter": _ITERATIONS},
+            )
+            if not np.isfinite(found.x).all():
+                continue
+            end = self._lattice.snap(found.x[None])[0]
+            moved = space.repaired(end.tolist())
+            if moved is not None:
+                ends.append(np.array([space.encode(moved)]))
+        return np.concatenate(ends)
 
-    def _climb(self, point: Point) -> None:
-        """Takes the best discrete step as long as one helps, refining after each."""
+    def _negative(self, point: Array) -> tuple[float, Array]:
+        value, gradient = self._acquisition(point[None])
+        return -float(value[0]), -gradient[0]
+
+    def _step(self, point: Array) -> None:
+        """Takes the best discrete step as long as one helps, climbing after each."""
+        value = float(self._acquisition(point[None])[0][0])
         for _ in range(_STEPS):
-            steps = self._best(self._look(self._space.neighbours(point)), 1)
-            if not steps or self._found[steps[0]] <= self._found[point]:
+            found, values = self._look(self._lattice.steps(point))
+            if not len(found) or values.max() <= value:
                 return
-            point = self._best(self._refine(steps), 1)[0]
+            ended, values = self._climb(_top(found, values, 1))
+            point, value = _top(ended, values, 1)[0], float(values.max())
+
+
+def _top(points: Array, values: Array, count: int) -> Array:
+    """The rows of the highest values, the highest first; of equal ones the first by coordinates."""
+    if len(points) > 4 * count:
+        kept = np.argpartition(-values, count)[: 2 * count]
+        kept = np.flatnonzero(values >= values[kept[np.argsort(-values[kept])][count - 1]])
+        points, values = points[kept], values[kept]
+    order = np.lexsort((*points.T[::-1], -values))
+    chosen: list[int] = []
+    for i in order:
+        if len(chosen) == count:
+            break
+        if not any((points[i] == points[j]).all() for j in chosen):
+            chosen.append(int(i))
+    return points[chosen]

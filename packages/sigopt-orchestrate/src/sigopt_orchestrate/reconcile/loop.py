@@ -9,6 +9,7 @@ from typing import TypeVar
 from sigopt_orchestrate.errors import StoreUnavailableError, SuggestionError
 from sigopt_orchestrate.executors import Attempt, Ended, Executor, Presence, Starting
 from sigopt_orchestrate.lifecycle import ExperimentState, TrialState
+from sigopt_orchestrate.reconcile.early import EarlyEnds
 from sigopt_orchestrate.reconcile.outcome import Misconfigured, Outcome, read_outcome
 from sigopt_orchestrate.reconcile.patience import Patience
 from sigopt_orchestrate.reconcile.plan import (
@@ -19,6 +20,7 @@ from sigopt_orchestrate.reconcile.plan import (
     free_slots,
     next_step,
 )
+from sigopt_orchestrate.reconcile.retries import take_retries
 from sigopt_orchestrate.reconcile.settle import lose, settle
 from sigopt_orchestrate.reconcile.suggestions import Suggestions
 from sigopt_orchestrate.reconcile.supply import Supply
@@ -74,8 +76,9 @@ class RunLoop:
         self._waker = Waker(folder)
         self._experiment = ledger.reopen()
         if ledger.retries:
-            self._experiment = ledger.take_retries()
+            self._experiment = take_retries(ledger)
         self._supply = Supply(self._experiment.spec, suggestions)
+        self._early = EarlyEnds(self._experiment.spec, folder)
         self._patience = Patience(self._experiment.spec.timeouts)
         self._stop_requested = False
         self._verdict: str | None = None
@@ -155,7 +158,7 @@ class RunLoop:
         with self._ledger.group():
             self._stop_requested |= self._ledger.stop_requested
             if self._ledger.retries:
-                self._experiment = self._ledger.take_retries()
+                self._experiment = take_retries(self._ledger)
                 self._supply.follow(self._experiment.spec)
             doomed = [trial for trial in found if self._record(trial, found[trial], ended)]
             self._requeue()
@@ -178,6 +181,7 @@ class RunLoop:
         now = time.monotonic()
         full = now >= self._next_full_look or self._stopping
         if full:
+            self._early.look(self._ledger.roster.trials.values())
             self._next_full_look = now + _FULL_LOOK_S
         found, ended = {}, {}
         for trial in self._ledger.roster.in_flight.values():

@@ -78,7 +78,7 @@ def read_outcome(spec: Experiment, folder: AttemptFolder, end: Exit) -> Outcome:
     except ValueError as error:
         values, complaint = {}, str(error)
     else:
-        missing = [m.name for m in spec.objectives if m.name not in values]
+        missing = [m.name for m in spec.steering if m.name not in values]
         complaint = f"metric {missing[0]!r} was not reported" if missing else ""
     if end.ended_by == "timeout":
         return Failed(f"timed out after {spec.timeouts.trial_s:g} s")

@@ -11,6 +11,7 @@ from sigopt_orchestrate.executors import wake
 from sigopt_orchestrate.lifecycle import ExperimentState, TrialState
 from sigopt_orchestrate.reconcile.launch import executor_of
 from sigopt_orchestrate.reconcile.loop import RunLoop
+from sigopt_orchestrate.reconcile.retries import retriable
 from sigopt_orchestrate.store import ExperimentRecord, Store, TrialRecord, lead
 
 
@@ -76,9 +77,7 @@ def retry(store: Store, experiment: ExperimentRecord, numbers: Collection[int] =
                 f"trial {number} of experiment {experiment.id} is {state}; "
                 "only failed trials are retried"
             )
-    failed = [trial.number for trial in trials if trial.state is TrialState.FAILED]
-    again = {t.source for t in trials if t.state is not TrialState.FAILED}
-    asked = [n for n in failed if (not numbers or n in numbers) and f"retry of {n}" not in again]
+    asked = [t.number for t in retriable(trials) if not numbers or t.number in numbers]
     if asked:
         store.request_retries(experiment.id, asked)
         wake(store.home.experiment(experiment.id).wake)

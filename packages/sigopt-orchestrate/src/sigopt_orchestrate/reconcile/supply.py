@@ -8,6 +8,8 @@ from sigopt_orchestrate.reconcile.suggestions import Suggestions
 from sigopt_orchestrate.spec import Experiment
 from sigopt_orchestrate.store import Roster, TrialRecord
 
+_MODELLESS = {"random", "quasi-random", "grid"}
+
 
 class Supply:
     """Asks for suggestions ahead of time, and keeps them until they are stored.
@@ -54,7 +56,7 @@ class Supply:
 
     def remember(self, trials: Iterable[TrialRecord]) -> None:
         """Appends observations to the history; what is observed never moves again."""
-        names = [metric.name for metric in self._spec.objectives]
+        names = [metric.name for metric in self._spec.steering]
         for trial in trials:
             if trial.state.observed:
                 values = trial.values
@@ -77,7 +79,7 @@ class Supply:
             held=roster.held,
             budget=spec.budget,
             # One at a time, the model waits for the last trial; an even spread has no need to.
-            ahead=int(spec.parallel > 1 or spec.optimizer.algorithm == "random"),
+            ahead=int(spec.parallel > 1 or spec.optimizer.algorithm in _MODELLESS),
         )
         if room:
             open_trials = (*roster.in_flight.values(), *roster.waiting.values())

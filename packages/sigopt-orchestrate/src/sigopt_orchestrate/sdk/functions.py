@@ -31,6 +31,7 @@ class TrialFunction(Generic[_P, _T]):
                 raise SpecError(f"parameters: {function.__qualname__} takes no argument {name!r}")
 
     def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Calls the function here and now, as if it were no trial."""
         return self.function(*args, **kwargs)
 
     def experiment(self, budget: int, **options: Any) -> Experiment:
@@ -92,5 +93,7 @@ def _target(function: Callable[..., Any]) -> str:
         return f"{module}:{name}"
     script = getattr(sys.modules["__main__"], "__file__", None)
     if script is None:
-        raise SpecError(f"{name}: other processes cannot import it from a session; put it in a file")
+        raise SpecError(
+            f"{name}: other processes cannot import it from a session; put it in a file"
+        )
     return f"{Path(script).absolute()}:{name}"

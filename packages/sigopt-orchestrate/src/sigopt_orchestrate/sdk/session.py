@@ -91,7 +91,7 @@ class Session:
                 reported[name] = float(value)
             except (TypeError, ValueError):
                 raise ReportError(f"metric {name!r}: {value!r} is not a number") from None
-        missing = [m.name for m in self._spec.objectives if m.name not in reported]
+        missing = [m.name for m in self._spec.steering if m.name not in reported]
         endless = [name for name, value in reported.items() if not math.isfinite(value)]
         if missing:
             self.fail(trial, f"metric {missing[0]!r} was not reported")
@@ -110,7 +110,7 @@ class Session:
 
     def _suggest(self) -> Suggestion:
         trials = self._ledger.trials()
-        names = [metric.name for metric in self._spec.objectives]
+        names = [metric.name for metric in self._spec.steering]
         history = [Observed(t.assignments, _values(t, names)) for t in trials if t.state.observed]
         pending = [t.assignments for t in self._ledger.roster.in_flight.values()]
         self._suggestions.request(history, pending)

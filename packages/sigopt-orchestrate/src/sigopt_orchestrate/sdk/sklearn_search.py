@@ -69,8 +69,13 @@ class OrchestrateSearchCV(BaseSearchCV):  # type: ignore[misc]
 
     def _run_search(self, evaluate_candidates: Callable[[list[dict[str, Any]]], Any]) -> None:
         """Evaluates `n_iter` candidates, batch by batch."""
-        searched = {name: given for name, given in self.param_space.items() if not _fixed(given)}
-        constants = {n: given[0] for n, given in self.param_space.items() if _fixed(given)}
+        searched: dict[str, Range | Sequence[Any]] = {}
+        constants: dict[str, Any] = {}
+        for name, given in self.param_space.items():
+            if isinstance(given, Range) or len(given) > 1:
+                searched[name] = given
+            else:
+                constants[name] = given[0]
         if not searched:
             evaluate_candidates([constants])
             return
@@ -114,10 +119,6 @@ class OrchestrateSearchCV(BaseSearchCV):  # type: ignore[misc]
                 "optimizer": {"algorithm": self.algorithm, "seed": int(seed)},
             }
         )
-
-
-def _fixed(given: Range | Sequence[Any]) -> bool:
-    return not isinstance(given, Range) and len(given) == 1
 
 
 def _values(

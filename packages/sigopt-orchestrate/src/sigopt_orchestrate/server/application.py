@@ -1,5 +1,6 @@
 """The ASGI application: the endpoints, files' bytes, health, metrics, the OpenAPI document."""
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
@@ -27,6 +28,7 @@ from sigopt_orchestrate.server.errors import (
 from sigopt_orchestrate.server.json_bodies import write
 from sigopt_orchestrate.server.observability import ACCESS_LOG, Metrics
 from sigopt_orchestrate.server.openapi import document
+from sigopt_orchestrate.server.pages.routes import Pages
 from sigopt_orchestrate.server.routes import ENDPOINTS
 from sigopt_orchestrate.server.search.suggesters import Suggesters
 from sigopt_orchestrate.server.settings import Settings
@@ -114,7 +116,10 @@ def build_application(settings: Settings) -> Starlette:
     by_path: dict[str, dict[str, Any]] = {}
     for endpoint in ENDPOINTS:
         by_path.setdefault(endpoint.path, {})[endpoint.method] = dispatch.handler(endpoint)
+    closing = asyncio.Event()
+    pages = Pages(settings, dispatch, closing)
     routes = [Route(path, _verbs(handlers)) for path, handlers in by_path.items()]
+    routes += pages.routes(_verbs)
     routes += [
         Route("/v1/files/{file}/content", _verbs({"PUT": upload, "GET": download})),
         Route("/health", _verbs({"GET": _health})),
@@ -127,6 +132,7 @@ def build_application(settings: Settings) -> Starlette:
         lifespan=lifespan,
         exception_handlers={ApiError: _refused, HTTPException: _not_routed, Exception: _broken},
     )
+    application.state.closing = closing
     application.add_middleware(_Observed, metrics=metrics)
     return application
 
@@ -199,10 +205,10 @@ def _json(body: Any, status: int = 200) -> Response:
     return Response(write(body), status, media_type="application/json")
 
 
-async def _refused(_request: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     status = error.status if isinstance(error, ApiError) else 500
     response = _json({"message": str(error), "status": status}, status)
-    if status == 401:
+    if status == 401 and not request.url.path.startswith("/ui"):  # pages ask for tokens themselves
         response.headers["WWW-Authenticate"] = 'Basic realm="orchestrate"'
     return response
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from sigopt_orchestrate.optimizer.linear import satisfied
 from sigopt_orchestrate.server.errors import InvalidError
-from sigopt_orchestrate.server.search.linear import satisfied
 from sigopt_orchestrate.server.wire.definition import Definition
 
 

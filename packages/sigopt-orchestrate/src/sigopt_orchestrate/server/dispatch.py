@@ -70,8 +70,8 @@ class Dispatch:
         """Returns what answers requests to `endpoint`."""
 
         async def handle(request: Request) -> Response:
-            caller, token = await self._authenticate(request)
-            self._limit.spend(caller.token_id)
+            given = request.headers.get("authorization")
+            caller, token = await self.authenticate(request, given)
             path = read_path(request)
             require_reach(caller, endpoint.scope, endpoint.path, path)
             query = read_query(request)
@@ -107,10 +107,20 @@ class Dispatch:
 
         return handle
 
-    async def _authenticate(self, request: Request) -> tuple[Caller, str]:
+    async def authenticate(self, request: Request, authorization: str | None) -> tuple[Caller, str]:
+        """Returns who calls, and the token, once the rate limits have let the request through.
+
+        Args:
+            request: Says where it comes from.
+            authorization: The header of this name, or what stands for it.
+
+        Raises:
+            UnauthorizedError: If there is no token.
+            ForbiddenError: If it is not valid.
+        """
         address = request.client.host if request.client else ""
         try:
-            token = presented_token(request.headers.get("authorization"))
+            token = presented_token(authorization)
             caller = self._callers.get(token)
             if caller is None:
                 caller = await self.transactions.read(lambda tx: find_caller(tx, token))
@@ -118,6 +128,7 @@ class Dispatch:
         except (UnauthorizedError, ForbiddenError):
             self._failures.spend(address)
             raise
+        self._limit.spend(caller.token_id)
         return caller, token
 
     async def _search(self, search: Search) -> Json:

@@ -8,16 +8,25 @@ import json
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, select
 
 from sigopt_orchestrate.server.access import Experiment
-from sigopt_orchestrate.server.wire.parameters import Parameter
 from sigopt_orchestrate.store.resources import observations
 
 _NEWEST = 5000
 _LEAST = 5
+
+
+class Named(Protocol):
+    """A parameter, of whichever kind of experiment."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def type(self) -> str: ...  # noqa: D102
 
 
 def importances(tx: Connection, experiment: Experiment) -> dict[str | None, dict[str, float]]:
@@ -34,17 +43,24 @@ def importances(tx: Connection, experiment: Experiment) -> dict[str | None, dict
     values = [{v["name"]: v["value"] for v in json.loads(row[1])} for row in rows]
     definition = experiment.definition
     return {
-        metric.name: _shares(definition.parameters, points, [v.get(metric.name) for v in values])
+        metric.name: shares(definition.parameters, points, [v.get(metric.name) for v in values])
         for metric in definition.metrics
         if metric.optimized or metric.constrained
     }
 
 
-def _shares(
-    parameters: Sequence[Parameter],
+def shares(
+    parameters: Sequence[Named],
     points: Sequence[dict[str, Any]],
     values: Sequence[float | None],
 ) -> dict[str, float]:
+    """Returns the share of each parameter in the spread of `values`; none for fewer than five.
+
+    Args:
+        parameters: An experiment's.
+        points: Assignments, one for each value.
+        values: Of one metric; None where there is none.
+    """
     known = [(p, v) for p, v in zip(points, values, strict=True) if v is not None]
     if len(known) < _LEAST:
         return {}
@@ -54,7 +70,7 @@ def _shares(
     return {name: share / total if total else 1 / len(raw) for name, share in raw.items()}
 
 
-def _explained(parameter: Parameter, known: Sequence[tuple[dict[str, Any], float]]) -> float:
+def _explained(parameter: Named, known: Sequence[tuple[dict[str, Any], float]]) -> float:
     bins: defaultdict[Any, list[float]] = defaultdict(list)
     present = [point[parameter.name] for point, _ in known if parameter.name in point]
     places = {value: place for place, value in enumerate(sorted(set(present), key=_rank))}

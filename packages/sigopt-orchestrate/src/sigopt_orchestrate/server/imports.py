@@ -117,6 +117,4 @@ def _body(model: type[BaseModel], given: Json) -> Any:
 
 def _call(tx: Connection, client_id: int, body: Any, path: dict[str, str]) -> Call[Any]:
     caller = Caller(0, client_id, Scope.ADMIN, None, None, None)
-    return Call(
-        tx=tx, caller=caller, token="", path=path, query={}, body=body, origin=lambda: ""
-    )
+    return Call(tx=tx, caller=caller, token="", path=path, query={}, body=body, origin=lambda: "")

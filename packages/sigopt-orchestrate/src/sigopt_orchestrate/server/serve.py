@@ -1,10 +1,12 @@
 """Runs the application on uvicorn until a signal ends it."""
 
+import socket
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
 import uvicorn
+from starlette.applications import Starlette
 
 from sigopt_orchestrate.server.application import build_application
 from sigopt_orchestrate.server.observability import log_to_stderr
@@ -44,7 +46,7 @@ def serve(settings: Settings, listen: Listen, log_level: str) -> None:
     """
     log_to_stderr(log_level)
     application = build_application(settings)
-    uvicorn.run(
+    config = uvicorn.Config(
         application,
         host=listen.host,
         port=listen.port,
@@ -57,3 +59,17 @@ def serve(settings: Settings, listen: Listen, log_level: str) -> None:
         timeout_graceful_shutdown=30,
         h11_max_incomplete_event_size=64 << 10,
     )
+    _Server(config, application).run()
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams of events, which have no end of their own, when the server ends."""
+
+    def __init__(self, config: uvicorn.Config, application: Starlette) -> None:
+        super().__init__(config)
+        self._closing = application.state.closing
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Has the streams end, so that only requests under way are waited for."""
+        self._closing.set()
+        await super().shutdown(sockets)

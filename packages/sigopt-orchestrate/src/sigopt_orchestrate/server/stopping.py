@@ -1,26 +1,35 @@
 """Whether to go on: with a run, by its checkpoints; with an experiment, by its observations."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from sigopt_orchestrate.optimizer.early_stopping import Curve, may_stop
 from sigopt_orchestrate.server.wire.definition import Definition, EarlyStoppingCriterion
+from sigopt_orchestrate.spec import EarlyStopping
+
+History = Sequence[Mapping[str, float]]
 
 
 def checkpoint_stops(
-    definition: Definition | None, history: Sequence[dict[str, float]]
+    definition: Definition | None, history: History, others: Sequence[History]
 ) -> dict[str, bool]:
     """Returns for each early stopping criterion whether it says that the run may stop.
-
-    A criterion does once `min_checkpoints` are there and none of the last `lookback_checkpoints`
-    has a better value of its metric than all before them.
 
     Args:
         definition: Of the run's experiment, if it is of one.
         history: The values of the run's checkpoints by metric, the oldest first.
+        others: Those of the experiment's other runs.
     """
     monitor = definition.training_monitor if definition else None
     if definition is None or monitor is None:
         return {}
-    return {c.name: _converged(definition, c, history) for c in monitor.early_stopping_criteria}
+    signs = {metric.name: metric.sign for metric in definition.metrics}
+    stops = {}
+    for criterion in monitor.early_stopping_criteria:
+        curve, *rest = (_curve(h, criterion.metric) for h in (history, *others))
+        stops[criterion.name] = may_stop(
+            _rule(criterion), signs.get(criterion.metric, 1.0), curve, rest
+        )
+    return stops
 
 
 def stagnates(merits: Sequence[float | None], dimension: int) -> bool:
@@ -42,13 +51,17 @@ def stagnates(merits: Sequence[float | None], dimension: int) -> bool:
     return max(ranked[-window:]) <= fifth
 
 
-def _converged(
-    definition: Definition, criterion: EarlyStoppingCriterion, history: Sequence[dict[str, float]]
-) -> bool:
-    signs = {metric.name: metric.sign for metric in definition.metrics}
-    sign = signs.get(criterion.metric, 1.0)
-    values = [sign * c[criterion.metric] for c in history if criterion.metric in c]
-    back = criterion.lookback_checkpoints
-    if len(values) < max(criterion.min_checkpoints, back + 1):
-        return False
-    return max(values[-back:]) <= max(values[:-back])
+def _rule(criterion: EarlyStoppingCriterion) -> EarlyStopping:
+    return EarlyStopping(
+        type="lookback" if criterion.type == "convergence" else criterion.type,
+        metric=criterion.metric,
+        min=criterion.min_checkpoints,
+        reduction=criterion.reduction,
+        lookback=criterion.lookback_checkpoints,
+    )
+
+
+def _curve(history: History, metric: str) -> Curve:
+    """A checkpoint's step is its number among those that have the metric."""
+    values = [checkpoint[metric] for checkpoint in history if metric in checkpoint]
+    return list(enumerate(values, start=1))

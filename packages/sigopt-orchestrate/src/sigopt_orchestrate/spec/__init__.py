@@ -2,6 +2,7 @@
 
 from sigopt_orchestrate.spec.backend import Backend, Kubernetes, Mpi, Nodes, Volume
 from sigopt_orchestrate.spec.command import argv, fill, placeholders
+from sigopt_orchestrate.spec.early_stopping import EarlyStopping
 from sigopt_orchestrate.spec.experiment import (
     Experiment,
     OptimizerOptions,
@@ -25,6 +26,7 @@ __all__ = [
     "Backend",
     "CategoricalParameter",
     "DoubleParameter",
+    "EarlyStopping",
     "Experiment",
     "IntParameter",
     "Kubernetes",

@@ -1,29 +1,36 @@
 """The experiment file as one validated value."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from sigopt_orchestrate.spec.backend import Backend, Image, Nodes, parse_cpu
 from sigopt_orchestrate.spec.command import Command, placeholders
+from sigopt_orchestrate.spec.consistency import TASK, check_search, refuse_repeated
 from sigopt_orchestrate.spec.duration import Duration
+from sigopt_orchestrate.spec.early_stopping import EarlyStopping
 from sigopt_orchestrate.spec.memory import Memory
 from sigopt_orchestrate.spec.metrics import Metric
 from sigopt_orchestrate.spec.parameters import Assignments, Parameter
 from sigopt_orchestrate.spec.section import Number, Section, Whole, refusal
+from sigopt_orchestrate.spec.space import Conditional, LinearConstraint, Task
+
+Algorithm = Literal["bayesian", "quasi-random", "random", "grid", "optuna-tpe", "optuna-gp", "ax"]
 
 
 class OptimizerOptions(Section):
     """How suggestions are chosen.
 
     Attributes:
-        algorithm: `bayesian` starts quasi-random and goes on with a Gaussian process; `random`
-            stays quasi-random.
+        algorithm: `bayesian` starts with a few evenly spread points and goes on with a Gaussian
+            process; `quasi-random` stays with the even spread, `random` draws independently, and
+            `grid` takes every combination of grids, ints and categories in turn; `optuna-tpe`,
+            `optuna-gp` and `ax` are those packages' samplers, where they are installed.
         seed: The same seed and the same history give the same suggestion.
     """
 
-    algorithm: Literal["bayesian", "random"] = "bayesian"
+    algorithm: Algorithm = "bayesian"
     seed: Annotated[Whole, Field(ge=0, lt=2**31)] = 0
 
 
@@ -110,6 +117,10 @@ class Experiment(Section):
 
     Attributes:
         command: None where a Python program asks for trials and tells how they went.
+        conditionals: Choices on which it depends which parameters a trial has.
+        linear_constraints: What every trial's parameters satisfy.
+        tasks: Cheaper ways to run a trial; each trial finds its own among the assignments.
+        num_solutions: How many good solutions that differ are wanted.
         secrets: Environment variables that trials inherit from orchestrate. Their values are
             never stored, and are overwritten in the trials' logs.
         image: The container image that trials run in, best by digest; for Kubernetes.
@@ -123,6 +134,11 @@ class Experiment(Section):
     secrets: tuple[VariableName, ...] = ()
     parameters: tuple[Parameter, ...]
     metrics: tuple[Metric, ...]
+    conditionals: tuple[Conditional, ...] = ()
+    linear_constraints: tuple[LinearConstraint, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    early_stopping: EarlyStopping | None = None
+    num_solutions: Annotated[Whole, Field(ge=1, le=10_000)] = 1
     budget: Annotated[Whole, Field(ge=1)]
     parallel: Annotated[Whole, Field(ge=1)] = 1
     optimizer: OptimizerOptions = OptimizerOptions()
@@ -143,6 +159,26 @@ class Experiment(Section):
         """Whether nothing is searched: the command runs, and whatever it reports is kept."""
         return not self.parameters and not self.metrics
 
+    @property
+    def constraints(self) -> tuple[Metric, ...]:
+        """The metrics that must reach their thresholds."""
+        return tuple(metric for metric in self.metrics if metric.strategy == "constraint")
+
+    @property
+    def steering(self) -> tuple[Metric, ...]:
+        """What the optimiser is told of a trial: its objectives, then its constraints."""
+        return self.objectives + self.constraints
+
+    def known_names(self) -> list[str]:
+        """The names that assignments may hold, in order; those of tasks left out."""
+        return [part.name for part in (*self.conditionals, *self.parameters)]
+
+    def active(self, assignments: Mapping[str, object]) -> Iterator[Parameter]:
+        """Yields the parameters that count where the conditionals are as in `assignments`."""
+        for p in self.parameters:
+            if all(assignments.get(name) in wanted for name, wanted in p.conditions.items()):
+                yield p
+
     def memory(self, ooms: int) -> int | None:
         """Returns the bytes for a trial that has run out of memory `ooms` times; None: no limit."""
         if self.resources.memory is None:
@@ -151,19 +187,30 @@ class Experiment(Section):
 
     @property
     def defaults(self) -> Assignments | None:
-        """The values that every parameter's `default` gives, or None where one has none."""
-        values = {p.name: p.default for p in self.parameters if p.default is not None}
-        return values if len(values) == len(self.parameters) else None
+        """The values that every parameter's `default` gives, or None where one has none.
+
+        A conditional's default is its first value; parameters that then do not count need none.
+        """
+        values: Assignments = {c.name: c.values[0] for c in self.conditionals}
+        for p in self.active(dict(values)):
+            if p.default is None:
+                return None
+            values[p.name] = p.default
+        return values
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        for kind, names in (
-            ("parameters", [p.name for p in self.parameters]),
-            ("metrics", [m.name for m in self.metrics]),
-        ):
-            for index, name in enumerate(names):
-                if name in names[:index]:
-                    raise refusal(f"{name!r} is defined more than once", kind, index)
+        refuse_repeated("parameters", self.known_names()[len(self.conditionals) :])
+        refuse_repeated("conditionals", self.known_names()[: len(self.conditionals)])
+        for index, parameter in enumerate(self.parameters):
+            if parameter.name in {c.name for c in self.conditionals}:
+                raise refusal(f"{parameter.name!r} is a conditional, too", "parameters", index)
+        refuse_repeated("metrics", [m.name for m in self.metrics])
+        for kind in ("parameters", "metrics"):
+            if not getattr(self, kind) and not self.is_single_run:
+                raise refusal("must be a list of at least 1", kind)
+        if not self.is_single_run:
+            check_search(self)
         for index, name in enumerate(self.secrets):
             if name in self.env:
                 raise refusal(
@@ -171,17 +218,8 @@ class Experiment(Section):
                     "secrets",
                     index,
                 )
-        for kind in ("parameters", "metrics"):
-            if not getattr(self, kind) and not self.is_single_run:
-                raise refusal("must be a list of at least 1", kind)
-        if not self.is_single_run and not 1 <= len(self.objectives) <= 2:
-            raise refusal(
-                f"{len(self.objectives)} have strategy optimize, but one or two must; "
-                "the others take strategy store",
-                "metrics",
-            )
         self._check_backend()
-        known = [p.name for p in self.parameters]
+        known = [*self.known_names(), *((TASK,) if self.tasks else ())]
         for key, template in self._templates():
             try:
                 unknown = [name for name in placeholders(template) if name not in known]

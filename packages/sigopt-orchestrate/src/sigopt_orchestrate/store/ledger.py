@@ -62,7 +62,7 @@ class Ledger:
         stale, self._stale = self._stale, True
         with self._connection.writing():
             query = sql.FENCE + self._connection.for_update
-            row = self._connection.execute(query, (self._id,)).fetchone()
+            [row] = self._connection.execute(query, (self._id,)).fetchall()
             epoch, stop, paused, retries = row
             if epoch != self._epoch:
                 raise LeadershipError(f"another orchestrate has taken experiment {self._id} over")
@@ -99,34 +99,16 @@ class Ledger:
             self.stop_requested = False
             return self._set(ExperimentState.RUNNING, None, None)
 
-    def take_retries(self) -> ExperimentRecord:
-        """Queues the assignments of the failed trials in `retries` again, as trials of their own.
-
-        A failed observation stays what it is. Each retry adds one to the experiment's budget, so
-        that a failure does not cost the experiment an observation. A trial whose retry is open or
-        completed is not retried once more.
-        """
+    def extend_budget(self, places: int) -> ExperimentRecord:
+        """Adds places to the experiment's budget; what people asked to retry is taken up then."""
         with self.group():
-            asked, self.retries = self.retries, []
-            known = {trial.number: trial for trial in self.trials()}
-            for number in asked:
-                trial = known.get(number)
-                if trial is None or trial.state is not TrialState.FAILED or self._retried(trial):
-                    continue
-                self._budget += 1
-                self.add_trial(trial.assignments, _retry_of(trial))
+            self._budget += places
+            self.retries = []
             record = read_experiment(self._connection, self._id)
             spec = record.spec.model_copy(update={"budget": self._budget})
             written = spec.model_dump_json(by_alias=True)
             self._connection.execute(sql.AMEND, (written, self._id))
             return replace(record, spec=spec)
-
-    def _retried(self, trial: TrialRecord) -> bool:
-        source = _retry_of(trial)
-        return any(
-            other.source == source and other.state is not TrialState.FAILED
-            for other in self.trials()
-        )
 
     def end(self, state: ExperimentState, reason: str | None = None) -> ExperimentRecord:
         """Records that the experiment has ended; trials still open become stopped."""
@@ -312,10 +294,6 @@ class Ledger:
         now = max(time.time(), trial.started_at or 0.0)
         self._connection.execute(sql.END_ATTEMPT, (now, trial.id, trial.attempt))
         return now
-
-
-def _retry_of(trial: TrialRecord) -> str:
-    return f"retry of {trial.number}"
 
 
 def _dumped(values: Mapping[str, float] | None) -> str | None:

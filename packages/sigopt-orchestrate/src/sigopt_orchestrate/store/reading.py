@@ -50,7 +50,9 @@ def read_trials(
 
 
 def _experiment(row: tuple[Any, ...]) -> ExperimentRecord:
-    number, spec, directory, state, epoch, stop_requested, paused, reason, created_at, ended_at = row
+    number, spec, directory, state, epoch, stop_requested, paused, reason, created_at, ended_at = (
+        row
+    )
     return ExperimentRecord(
         id=number,
         spec=Experiment.model_validate_json(spec),

@@ -114,7 +114,7 @@ class Store:
             self.connection.execute(sql.REQUEST_PAUSE, (paused, experiment_id))
 
     def request_retries(self, experiment_id: int, numbers: Iterable[int]) -> None:
-        """Asks that the failed trials with these numbers run again, see `Ledger.take_retries`."""
+        """Asks that the failed trials with these numbers run again, see `reconcile.retries`."""
         with self.connection.writing():
             query = sql.RETRIES + self.connection.for_update
             [(before,)] = self.connection.execute(query, (experiment_id,)).fetchall()

@@ -34,6 +34,7 @@ _RUN = "/training_runs/{training_run}"
 MAX_CHECKPOINTS = 200
 MAX_FILE_BYTES = 1 << 30
 _MAX_METADATA = 5
+_MAX_COMPARED = 200  # runs whose checkpoints an early stopping criterion looks at
 
 
 @endpoints.add("POST", f"{_RUN}/checkpoints", "checkpoint", body=CheckpointCreate, status=201)
@@ -68,8 +69,10 @@ def create_checkpoint(call: Call[CheckpointCreate]) -> Json:
     call.tx.execute(
         counted.values(checkpoint_count=training_runs.c.checkpoint_count + 1, updated=now())
     )
-    history = _history(call.tx, run.id) if monitor else []
-    return checkpoint_object(row, checkpoint_stops(definition, history))
+    if monitor is None:
+        return checkpoint_object(row, {})
+    history, others = _histories(call.tx, run)
+    return checkpoint_object(row, checkpoint_stops(definition, history, others))
 
 
 @endpoints.add("GET", f"{_RUN}/checkpoints", "checkpoint", many=True)
@@ -191,7 +194,25 @@ def _tagged(run_id: int, tag_id: int) -> tuple[Any, Any]:
     return column.training_run_id == run_id, column.tag_id == tag_id
 
 
-def _history(tx: Connection, run_id: int) -> list[dict[str, float]]:
-    mine = select(checkpoints.c["values"]).where(checkpoints.c.training_run_id == run_id)
-    rows: list[Row[Any]] = list(tx.execute(mine.order_by(checkpoints.c.id)))
-    return [{v["name"]: v["value"] for v in json.loads(row[0])} for row in rows]
+def _histories(
+    tx: Connection, run: Row[Any]
+) -> tuple[list[dict[str, float]], list[list[dict[str, float]]]]:
+    """The values of a run's checkpoints, the oldest first, and those of the newest other runs."""
+    siblings = (
+        select(training_runs.c.id)
+        .where(
+            training_runs.c.experiment_id == run.experiment_id,
+            training_runs.c.deleted.is_(False),
+            training_runs.c.checkpoint_count > 0,
+        )
+        .order_by(training_runs.c.id.desc())
+        .limit(_MAX_COMPARED)
+    )
+    told = select(checkpoints.c.training_run_id, checkpoints.c["values"]).where(
+        (checkpoints.c.training_run_id == run.id) | checkpoints.c.training_run_id.in_(siblings)
+    )
+    by_run: dict[int, list[dict[str, float]]] = {run.id: []}
+    for row in tx.execute(told.order_by(checkpoints.c.id)):
+        values = {v["name"]: v["value"] for v in json.loads(row[1])}
+        by_run.setdefault(row.training_run_id, []).append(values)
+    return by_run.pop(run.id), list(by_run.values())

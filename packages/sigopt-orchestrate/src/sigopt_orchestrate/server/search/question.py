@@ -1,7 +1,7 @@
 """What the optimiser is told: an experiment with what was observed and what is still open."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -10,8 +10,8 @@ from sigopt_orchestrate.server.access import find_experiment
 from sigopt_orchestrate.server.wire.definition import Definition
 from sigopt_orchestrate.store.resources import observations, suggestions
 
-MAX_HISTORY = 300
-"""More observations than this cost the model more than they teach it: the best and the newest."""
+MAX_HISTORY = 4000
+"""Of more observations than this the optimiser is told the best and the newest."""
 _MAX_PENDING = 100
 
 
@@ -21,11 +21,13 @@ class Trial:
 
     Attributes:
         values: By metric; None for a failed observation.
+        deviations: The standard deviations that were reported with them.
     """
 
     assignments: dict[str, Any]
     task: str | None
     values: dict[str, float] | None
+    deviations: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,6 @@ class Question:
 
     Attributes:
         suggested: How many observations and open suggestions there are, those left out included.
-        spent: What each task has used of the budget, open suggestions included.
         task: The task to choose for, where the caller named one.
     """
 
@@ -43,7 +44,6 @@ class Question:
     history: list[Trial]
     pending: list[Trial]
     suggested: int
-    spent: dict[str, float]
     task: str | None
 
 
@@ -62,11 +62,13 @@ def ask(tx: Connection, experiment_id: int, task: str | None) -> Question:
     newest = select(*columns).where(mine).order_by(observations.c.id.desc())
     best = select(*columns).where(mine, observations.c.merit.is_not(None))
     best = best.order_by(observations.c.merit.desc())
-    found = tx.execute(newest.limit(MAX_HISTORY)).all()
+    found = list(tx.execute(newest.limit(MAX_HISTORY)))
     if count > MAX_HISTORY:
         top = tx.execute(best.limit(MAX_HISTORY // 2)).all()
         latest = found[: MAX_HISTORY - len(top)]
         found = list({row.id: row for row in (*top, *latest)}.values())
+    # In the order in which they came, the optimiser's process has most of them already.
+    found.sort(key=lambda row: row.id)
     waiting = (
         (suggestions.c.experiment_id == experiment_id)
         & suggestions.c.deleted.is_(False)
@@ -78,32 +80,21 @@ def ask(tx: Connection, experiment_id: int, task: str | None) -> Question:
         .order_by(suggestions.c.id.desc())
         .limit(_MAX_PENDING)
     ).all()
-    costs = {task.name: task.cost for task in experiment.definition.tasks}
-    spent = _spent(tx, experiment_id, costs, [row.task for row in opened])
     return Question(
         experiment_id=experiment_id,
         definition=experiment.definition,
-        history=[
-            Trial(json.loads(row.assignments), row.task, None if row.failed else _values(row))
-            for row in found
-        ],
+        history=[_trial(row) for row in found],
         pending=[Trial(json.loads(row.assignments), row.task, None) for row in opened],
         suggested=count + len(opened),
-        spent=spent,
         task=task,
     )
 
 
-def _values(row: Any) -> dict[str, float]:
-    return {value["name"]: value["value"] for value in json.loads(row.values)}
-
-
-def _spent(
-    tx: Connection, experiment_id: int, costs: dict[str, float], opened: list[str]
-) -> dict[str, float]:
-    if not costs:
-        return {}
-    mine = (observations.c.experiment_id == experiment_id) & observations.c.deleted.is_(False)
-    counted = select(observations.c.task, func.count()).where(mine).group_by(observations.c.task)
-    counts: dict[str, int] = {row[0]: row[1] for row in tx.execute(counted)}
-    return {name: cost * (counts.get(name, 0) + opened.count(name)) for name, cost in costs.items()}
+def _trial(row: Any) -> Trial:
+    assignments = json.loads(row.assignments)
+    if row.failed:
+        return Trial(assignments, row.task, None)
+    reported = json.loads(row.values)
+    values = {value["name"]: value["value"] for value in reported}
+    deviations = {v["name"]: v["value_stddev"] for v in reported if v.get("value_stddev")}
+    return Trial(assignments, row.task, values, deviations)

@@ -71,13 +71,17 @@ class Task(Part):
 
 
 class EarlyStoppingCriterion(Part):
-    """When a run's checkpoints say that it may stop."""
+    """When a run's checkpoints say that it may stop.
+
+    `convergence` is SigOpt's; `asha` and `median` compare with the experiment's other runs.
+    """
 
     name: Name
-    type: Literal["convergence"]
+    type: Literal["convergence", "asha", "median"]
     metric: Name
     lookback_checkpoints: Annotated[Whole, Field(ge=1)] = 1
     min_checkpoints: Annotated[Whole, Field(ge=1)] = 1
+    reduction: Annotated[Number, Field(gt=1)] = 3
 
 
 class TrainingMonitor(Part):

@@ -6,14 +6,49 @@ values near the wanted ones first and leaves out what no continuation could repa
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from sigopt_orchestrate.server.wire.definition import Definition, LinearConstraint
-from sigopt_orchestrate.server.wire.parameters import Parameter
+from typing import Any, Protocol
 
 _ROUNDS = 2000
 _NODES = 20_000
 _NEAR = 64  # values of an int that are tried, the nearest first
+
+
+class Term(Protocol):
+    """A parameter's share in a linear constraint."""
+
+    @property
+    def name(self) -> str:
+        """The parameter."""
+
+    @property
+    def weight(self) -> float:
+        """What its value is multiplied by."""
+
+
+class Constraint(Protocol):
+    """A weighted sum that is to be `greater_than` or `less_than` a threshold, or equal to it."""
+
+    @property
+    def type(self) -> str:
+        """Which of the two."""
+
+    @property
+    def threshold(self) -> float:
+        """The threshold."""
+
+    @property
+    def terms(self) -> Sequence[Term]:
+        """The sum."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The values of a parameter: the numbers, or the whole numbers, between two bounds."""
+
+    name: str
+    low: float
+    high: float
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +62,7 @@ class _Half:
         return sum(w * values[name] for name, w in self.weights.items()) - self.threshold
 
 
-def satisfied(constraints: Sequence[LinearConstraint], assignments: Mapping[str, Any]) -> bool:
+def satisfied(constraints: Sequence[Constraint], assignments: Mapping[str, Any]) -> bool:
     """Returns whether `assignments` satisfy all `constraints`, to the last bit."""
     for constraint in constraints:
         total = sum(term.weight * assignments[term.name] for term in constraint.terms)
@@ -38,23 +73,28 @@ def satisfied(constraints: Sequence[LinearConstraint], assignments: Mapping[str,
     return True
 
 
-def repaired(definition: Definition, assignments: Mapping[str, Any]) -> dict[str, Any] | None:
+def repaired(
+    ranges: Sequence[Range], constraints: Sequence[Constraint], assignments: Mapping[str, Any]
+) -> dict[str, Any] | None:
     """Returns `assignments` moved a little way, so that they satisfy all linear constraints.
+
+    Args:
+        ranges: Of the parameters that the constraints name, at least.
+        constraints: Each of them names doubles only or ints only.
+        assignments: Values within their ranges.
 
     Returns:
         None if no point was found; `assignments` themselves where they do already.
     """
-    constraints = definition.linear_constraints
     if satisfied(constraints, assignments):
         return dict(assignments)
     names = {term.name for constraint in constraints for term in constraint.terms}
     halves = [_half(constraint) for constraint in constraints]
-    involved = [p for p in definition.parameters if p.name in names]
-    wholes = [p for p in involved if p.type == "int"]
-    doubles = [p for p in involved if p.type == "double"]
+    wholes = [r for r in ranges if r.name in names and r.whole]
+    doubles = [r for r in ranges if r.name in names and not r.whole]
     moved: dict[str, Any] = dict(assignments)
     for group, move in ((doubles, _project), (wholes, _search)):
-        mine = [half for half in halves if set(half.weights) <= {p.name for p in group}]
+        mine = [half for half in halves if set(half.weights) <= {r.name for r in group}]
         found = move(group, mine, moved) if mine else {}
         if found is None:
             return None
@@ -62,24 +102,14 @@ def repaired(definition: Definition, assignments: Mapping[str, Any]) -> dict[str
     return moved if satisfied(constraints, moved) else None
 
 
-def middle(definition: Definition) -> dict[str, Any]:
-    """Returns the point in the middle of the bounds of all parameters that constraints name."""
-    names = {term.name for c in definition.linear_constraints for term in c.terms}
-    return {
-        p.name: int((p.low + p.high) // 2) if p.type == "int" else p.low / 2 + p.high / 2
-        for p in definition.parameters
-        if p.name in names
-    }
-
-
-def _half(constraint: LinearConstraint) -> _Half:
+def _half(constraint: Constraint) -> _Half:
     sign = 1.0 if constraint.type == "greater_than" else -1.0
     weights = {term.name: sign * term.weight for term in constraint.terms}
     return _Half(weights, sign * constraint.threshold)
 
 
 def _project(
-    parameters: Sequence[Parameter], halves: Sequence[_Half], start: Mapping[str, Any]
+    parameters: Sequence[Range], halves: Sequence[_Half], start: Mapping[str, Any]
 ) -> dict[str, float] | None:
     """Cyclic projections in the unit cube, where every parameter counts alike.
 
@@ -106,7 +136,7 @@ def _project(
 
 
 def _search(
-    parameters: Sequence[Parameter], halves: Sequence[_Half], start: Mapping[str, Any]
+    parameters: Sequence[Range], halves: Sequence[_Half], start: Mapping[str, Any]
 ) -> dict[str, int] | None:
     """Depth first, each int near its wanted value first, as far as all constraints can be met."""
     reach = [
@@ -152,7 +182,7 @@ def _can_be_met(
     )
 
 
-def _nearest(parameter: Parameter, wanted: float, *, wide: bool) -> list[int]:
+def _nearest(parameter: Range, wanted: float, *, wide: bool) -> list[int]:
     """Values of an int, the nearest first; evenly spread ones, too, where `wide`."""
     low, high = int(parameter.low), int(parameter.high)
     centre = min(max(round(wanted), low), high)

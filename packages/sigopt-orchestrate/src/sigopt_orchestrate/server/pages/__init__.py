@@ -1,0 +1,1 @@
+"""The dashboard: its files, and the views that they draw, made small enough by the server."""
