@@ -75,6 +75,12 @@ def left(kube: Kube, namespace: str) -> list[str]:
     return [line for line in said.split() if "/orc-" in line]
 
 
+def until_nothing_is_left(kube: Kube, namespace: str) -> None:
+    deadline = time.monotonic() + 120
+    while left(kube, namespace):
+        assert time.monotonic() < deadline, left(kube, namespace)
+
+
 def test_a_run_in_pods_is_whole_cheap_and_leaves_nothing(
     orchestrate: Orchestrate, write: Callable[..., str], kube: Kube, namespace: str
 ) -> None:
@@ -83,9 +89,7 @@ def test_a_run_in_pods_is_whole_cheap_and_leaves_nothing(
     summary = json.loads(done.stdout)
     assert summary["observed"] == summary["trials"]["completed"] == 4
     assert orchestrate("logs").stdout.count("trial 0.") == 4
-    deadline = time.monotonic() + 120
-    while left(kube, namespace):
-        assert time.monotonic() < deadline, left(kube, namespace)
+    until_nothing_is_left(kube, namespace)
     calls = [e for e in kube.audited() if f"/namespaces/{namespace}/" in e["requestURI"]]
     made = [e for e in calls if "dryRun" not in e["requestURI"]]
     transitions = 4 * 5  # leased, submitted, running, reporting, completed
@@ -126,7 +130,7 @@ def test_stop_without_a_leader_ends_the_pods(
             assert first.poll() is None
         first.kill()
     assert orchestrate("stop").returncode == 0
-    assert not [name for name in left(kube, namespace) if name.startswith("pod/")]
+    until_nothing_is_left(kube, namespace)
     assert orchestrate("list").stdout.count("stopped") == 1
 
 

@@ -35,10 +35,10 @@ def test_every_end_is_dealt_with(state: TrialState, presence: Presence) -> None:
     match presence:
         case Ended(end):
             assert step == Collect(end)
-        case Absent():
-            assert step == Recover(charged=False)
-        case Lost():
-            assert step == Recover(charged=True)
+        case Absent(reason):
+            assert step == Recover(charged=False, reason=reason)
+        case Lost(reason):
+            assert step == Recover(charged=True, reason=reason)
         case _:
             assert step == End()
 

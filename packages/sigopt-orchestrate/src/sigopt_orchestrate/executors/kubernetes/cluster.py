@@ -5,11 +5,11 @@ names; its object models would cost a reconcile pass seconds and are not used.
 """
 
 import contextlib
+import importlib.metadata
 import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -24,7 +24,7 @@ from sigopt_orchestrate.spec import Kubernetes
 _SERVICE_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _CALL_TIMEOUT = (5.0, 30.0)
 _CONNECTIONS = 128
-_AGENT = f"orchestrate/{version('sigopt-orchestrate')}"
+_AGENT = f"orchestrate/{importlib.metadata.version('sigopt-orchestrate')}"
 
 Json = dict[str, Any]
 

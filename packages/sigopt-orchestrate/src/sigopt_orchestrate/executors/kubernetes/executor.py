@@ -39,6 +39,7 @@ _THREADS = 8
 _LOG_PATIENCE_S = 10.0
 _UNSEEN_S = 30.0  # after so long a created pod that the watch does not show is no more
 _CLOSE_S = 20.0
+_KILL_PATIENCE_S = 5.0
 JOBS_FROM = (1, 29)  # podReplacementPolicy and podFailurePolicy are on by default
 
 
@@ -55,6 +56,7 @@ class _Task:
         refused: Why they never will be.
         cancelled: Whether they must no longer be created.
         ours: Whether we have asked for its end.
+        killed_at: When we have asked for its end without grace, on the monotonic clock.
         started: Whether a gang has been told to begin.
         stop_said: Whether it has been told that it may end early.
         over_since: When its end was first seen, while its log is awaited.
@@ -69,6 +71,7 @@ class _Task:
     refused: str | None = None
     cancelled: bool = False
     ours: bool = False
+    killed_at: float | None = None
     started: bool = False
     stop_said: bool = False
     over_since: float | None = None
@@ -145,6 +148,9 @@ class KubernetesExecutor:
             return self._record(
                 attempt, Exit(None, error=f"the cluster refuses it: {task.refused}")
             )
+        waited_s = 0.0 if task.killed_at is None else time.monotonic() - task.killed_at
+        if waited_s > _KILL_PATIENCE_S and self._watch.trouble is not None:
+            return Lost(f"the cluster does not answer: {self._watch.trouble}")
         here, gone = self._watch.pods(attempt.token)
         found = diagnose(here, gone, self._spec.nodes.count, ours=task.ours)
         if found is None:
@@ -174,8 +180,11 @@ class KubernetesExecutor:
 
     def kill(self, attempt: Attempt) -> None:
         """Has the attempt's pods deleted whether or not their nodes answer."""
-        self._task(attempt).cancelled = True
-        self._delete_pods(attempt.token, 0)
+        task = self._task(attempt)
+        task.cancelled = True
+        if task.killed_at is None:
+            task.killed_at = time.monotonic()
+            self._delete_pods(attempt.token, 0)
 
     def retain(self, tokens: Collection[str]) -> None:
         """Has all objects deleted that belong to none of these attempts."""
@@ -270,10 +279,12 @@ class KubernetesExecutor:
 
     def _without_pods(self, attempt: Attempt, task: _Task) -> Presence:
         """What to say of an attempt that has no pods and, as far as we know, never had any."""
-        if task.cancelled and not task.created_at:
+        if task.cancelled and task.submitted and not task.created_at:
             return Absent(task.waits_for)
         if not self._watch.synced:
             return Starting(self._watch.trouble)
+        if task.cancelled:
+            return Absent(task.waits_for)
         if task.created_at is not None:
             fresh = time.monotonic() - task.created_at < _UNSEEN_S
             return Starting(task.waits_for) if fresh else Absent("its pod has vanished")
