@@ -57,7 +57,6 @@ FULL: dict[str, Any] = {
             "output": "claim",
             "workdir": "/work",
             "priority_class": "low",
-            "queue": "team",
         }
     },
 }
@@ -76,7 +75,7 @@ def objects_of(spec: Experiment) -> list[dict[str, Any]]:
         root,
         made.pod(0, owner),
         made.secret(owner, {"key": "k", "TOKEN": "hidden"}),
-        made.job(owner, suspended=False),
+        made.job(owner),
     ]
 
 

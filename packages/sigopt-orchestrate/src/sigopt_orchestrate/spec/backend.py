@@ -100,7 +100,6 @@ class Kubernetes(Section):
     workdir: str | None = None
     user: Annotated[Whole, Field(ge=0)] = 1000
     priority_class: str | None = None
-    queue: str | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -150,11 +150,6 @@ class Cluster:
             self._version = int(said["major"]), int(minor)
         return self._version
 
-    def has_group(self, group: str) -> bool:
-        """Returns whether the server knows an API group, for example `kueue.x-k8s.io`."""
-        groups = self.call("GET", "/apis").get("groups", [])
-        return any(found["name"] == group for found in groups)
-
 
 def _refusal(status: int, reason: str, body: bytes) -> ApiError:
     try:

@@ -229,8 +229,7 @@ class KubernetesExecutor:
         token, root = attempt.token, self._root()
         jobs = self._cluster.version >= JOBS_FROM
         if jobs:
-            suspended = bool(self._spec.backend and self._spec.backend.kubernetes.queue)
-            job = objects.job(root, suspended=suspended)
+            job = objects.job(root)
             first = owner(self._ensure("jobs", job, token, group="batch/v1"))
         else:
             first = owner(self._ensure("pods", objects.pod(0, root), token))

@@ -33,7 +33,6 @@ _START = (
     f"import sys; sys.path.insert(0, {places.CODE!r}); "
     "from sigopt_orchestrate.executors.kubernetes.pod.main import main; sys.exit(main())"
 )
-_KUEUE_QUEUE = "kueue.x-k8s.io/queue-name"
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ class AttemptObjects:
             "spec": pod_spec(self.names, self.name, self.spec, self.work, rank),
         }
 
-    def job(self, owner: Json, *, suspended: bool) -> Json:
+    def job(self, owner: Json) -> Json:
         """Returns the Indexed Job of the attempt, for Kubernetes 1.29 and newer.
 
         A pod that is lost fails the Job at once: whether the trial runs again is for us to say, as
@@ -112,11 +111,9 @@ class AttemptObjects:
 
         Args:
             owner: The root.
-            suspended: Whether Kueue is to start it.
         """
-        labels, backend = _labels(self.names, self.token), _backend(self.spec)
+        labels = _labels(self.names, self.token)
         disrupted = {"type": "DisruptionTarget", "status": "True"}
-        queue = {_KUEUE_QUEUE: backend.queue} if backend.queue else {}
         template = {
             "metadata": {"labels": labels},
             "spec": pod_spec(self.names, self.name, self.spec, self.work, None),
@@ -126,7 +123,7 @@ class AttemptObjects:
             "kind": "Job",
             "metadata": {
                 "name": self.name,
-                "labels": {**labels, **queue},
+                "labels": labels,
                 "ownerReferences": [owner],
             },
             "spec": {
@@ -138,7 +135,6 @@ class AttemptObjects:
                 "podFailurePolicy": {
                     "rules": [{"action": "FailJob", "onPodConditions": [disrupted]}]
                 },
-                "suspend": suspended,
                 "template": template,
             },
         }

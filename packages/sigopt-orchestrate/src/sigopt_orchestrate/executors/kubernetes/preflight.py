@@ -120,8 +120,6 @@ def _parts(cluster: Cluster, spec: Experiment) -> Iterator[Check]:
                 f"backend.kubernetes.{key}: there is no {kind[:-1]} {name!r} in {cluster.namespace}"
             )
             yield Check(key, "bad", said)
-    if backend.queue is not None and not cluster.has_group("kueue.x-k8s.io"):
-        yield Check("queue", "bad", f"backend.kubernetes.queue: {cluster.name} has no Kueue")
     if spec.image is not None and _DIGEST not in spec.image:
         said = (
             f"{spec.image} is a tag, which may come to mean another image; a digest stays the same"
