@@ -1,6 +1,7 @@
 """The old tools' files, with every field that they knew, migrate and run."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -91,11 +92,17 @@ aws:
 
 @pytest.fixture
 def orchestrate(tmp_path: Path) -> Orchestrate:
-    """Runs `orchestrate` in the folder with the old files."""
+    """Runs `orchestrate` in the folder with the old files, whose `python` is this one."""
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
 
     def call(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+            [*COMMAND, *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     return call

@@ -78,11 +78,10 @@ def start(kube: Path, folder: Path, wheels: tuple[str, ...]) -> Kube:
     cluster = Kube(kube, folder)
     folder.mkdir(parents=True)
     root = folder.parent / "rootfs"
-    booting = subprocess.Popen(
-        [str(kube), "up", str(folder), "--node"],
-        stdout=subprocess.DEVNULL,
-        stderr=(folder.parent / "up.log").open("wb"),
-    )
+    with (folder.parent / "up.log").open("wb") as log:
+        booting = subprocess.Popen(
+            [str(kube), "up", str(folder), "--node"], stdout=subprocess.DEVNULL, stderr=log
+        )
     try:
         make_rootfs(root, wheels)
     finally:

@@ -125,6 +125,8 @@ def namespace(kube: Kube) -> str:
     """A fresh namespace, which goes with the cluster."""
     name = f"t{uuid.uuid4().hex[:8]}"
     kube.kubectl("create", "namespace", name)
+    while not kube.get("serviceaccounts", "-n", name):
+        pass  # a moment: no pod is admitted before its controller has made the default one
     return name
 
 

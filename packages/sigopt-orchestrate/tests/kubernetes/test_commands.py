@@ -107,8 +107,7 @@ def test_a_killed_leader_is_followed(
         [*COMMAND, "run", name], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
     ) as first:
         assert first.stdout is not None
-        while not any("[1/4]" in line for line in iter(first.stdout.readline, "") if "[" in line):
-            pass
+        assert any("[1/4]" in line for line in first.stdout)
         first.send_signal(signal.SIGKILL)
     done = orchestrate("resume", "--json")
     assert done.returncode == 0, done.stderr
