@@ -131,7 +131,7 @@ def serving(settings: Settings) -> Iterator[str]:
     thread.join()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server over SQLite with a finished local experiment (1) and one of the API (1)."""
     folder = tmp_path_factory.mktemp("pages")
@@ -245,9 +245,9 @@ class Watcher:
         return self.page.wait_for_selector(selector)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium, without a window."""
+    """Chromium, without a window; no longer than its tests, for it keeps an event loop running."""
     sync_api = pytest.importorskip("playwright.sync_api")
     if BROWSER is None:
         pytest.skip("no browser: no chromium on the path, and ORCHESTRATE_CHROMIUM is not set")
