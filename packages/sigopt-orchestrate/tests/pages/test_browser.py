@@ -138,11 +138,11 @@ def test_a_running_experiment_moves_and_obeys(
     number = running()
     seen = watch()
     seen.open(f"/local/{number}/workers")
-    seen.page.wait_for_selector(".worker .last")
+    seen.page.locator(".worker .last").nth(1).wait_for()
     assert seen.page.locator(".worker").count() == 2
     seen.page.get_by_role("link", name="Trial 1").click()
     seen.page.wait_for_selector(".drawer .curve .main-svg")
-    assert "begun with" in seen.page.inner_text(".drawer .log")
+    seen.page.locator(".drawer .log", has_text="begun with").wait_for()
     seen.page.keyboard.press("Escape")
     seen.page.get_by_role("button", name="Pause").click()
     seen.page.locator("#confirm").get_by_role("button", name="Cancel").click()
@@ -154,7 +154,8 @@ def test_a_running_experiment_moves_and_obeys(
     seen.page.get_by_role("button", name="End early").click()
     seen.page.locator("#confirm").get_by_role("button", name="End early").click()
     seen.page.wait_for_selector(".drawer .state.completed")  # by the stream of events
-    assert "1 running" in seen.page.inner_text(".head .facts"), "paused, so no other has begun"
+    # Paused, so no other has begun.
+    seen.page.locator(".head .facts", has_text="1 running").wait_for()
     seen.page.keyboard.press("Escape")
     seen.page.get_by_role("button", name="Stop").click()
     seen.page.locator("#confirm").get_by_role("button", name="Stop").click()
