@@ -128,7 +128,7 @@ def test_survivors_of_a_killed_rank_train_on(kind, victim):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_stopped_rank_is_dropped_and_comes_back(kind):
-    ranks = run(kind, 3, "stopped.py", 0.5)
+    ranks = run(kind, 3, "stopped.py", 1.0)
     assert [line["living"] for line in ranks] == 3 * [[0, 1, 2]]
     assert [line["dropped"] for line in ranks] == [1, 1, 1]
     assert len({line["bits"] for line in ranks}) == 1
