@@ -130,10 +130,6 @@ class GaussianProcess:
             np.concatenate((self._noise + self.hyperparameters.noise, np.zeros(len(X)))),
         )
 
-    def with_hyperparameters(self, given: Hyperparameters) -> "GaussianProcess":
-        """Returns the process of the same outcomes with other hyperparameters."""
-        return GaussianProcess(self._features, given, self._X, self._Y, self._noise)
-
 
 @dataclass(frozen=True)
 class Prediction:
