@@ -8,9 +8,12 @@ import { duration, memory, moment, number } from "./format.js";
 export function drawer(element, path, act) {
   let open = null, go = null, from = null, held = null, curves = null, clock = null;
 
-  element.onkeydown = (event) => {
-    if (event.key === "Escape") go?.({ trial: null });
-  };
+  // Anywhere on the page: a button that is drawn anew while it has the focus leaves it to nobody.
+  function leave(event) {
+    const asking = document.querySelector("dialog[open]");
+    if (event.key === "Escape" && open !== null && !asking) go({ trial: null });
+  }
+  document.addEventListener("keydown", leave);
 
   async function update() {
     if (open === null) return;
@@ -119,6 +122,9 @@ export function drawer(element, path, act) {
       }
       element.querySelector("button.close").focus();
     },
-    close: hide,
+    close() {
+      document.removeEventListener("keydown", leave);
+      hide();
+    },
   };
 }
