@@ -63,3 +63,7 @@ class MissingDependencyError(OrchestrateError):
             f"{what} needs {package}, which is not installed: "
             f"pip install 'sigopt-orchestrate[{extra}]'"
         )
+
+
+class CloudError(OrchestrateError):
+    """Something at a cloud provider that cannot be done as asked."""

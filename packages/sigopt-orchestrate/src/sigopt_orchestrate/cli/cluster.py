@@ -193,7 +193,7 @@ def _open(name: str | None, spec: Experiment | None) -> Cluster:
     if name is not None:
         return open_cluster(Kubernetes(cluster=name))
     if spec is not None:
-        if spec.backend is None:
+        if spec.backend is None or spec.backend.ec2 is not None:
             raise ClusterError("the experiment has no `backend: kubernetes`")
         return open_cluster(spec.backend.kubernetes)
     return open_cluster(Kubernetes())

@@ -33,6 +33,7 @@ _EXTRAS = {
     "mlflow-skinny": ("mlflow", "logging to MLflow"),
     "tensorboardX": ("tensorboard", "logging to TensorBoard"),
     "scikit-learn": ("sklearn", "OrchestrateSearchCV"),
+    "boto3": ("aws", "EC2, EKS and S3"),
 }
 _LEAST_FREE = 1 << 30
 
@@ -52,7 +53,7 @@ class Finding:
 @store_option
 @json_option
 def doctor_command(*, file: Path | None, home: Path, url: str | None, as_json: bool) -> None:
-    """Check this machine, the store and the optimiser, and the cluster that FILE's trials run in.
+    """Check this machine, the store and the optimiser, and where FILE's trials run.
 
     Exits 1 if something is bad: no experiment would run here.
     """
@@ -79,6 +80,12 @@ def doctor_command(*, file: Path | None, home: Path, url: str | None, as_json: b
 
 def _cluster(spec: Experiment) -> Iterator[Finding]:
     if spec.backend is None:
+        return
+    if spec.backend.ec2 is not None:
+        from sigopt_orchestrate.executors.ec2 import preflight as ec2  # noqa: PLC0415
+
+        for one in ec2.preflight(spec):
+            yield Finding(one.check, one.verdict, one.said)
         return
     from sigopt_orchestrate.executors.kubernetes.cluster import open_cluster  # noqa: PLC0415
     from sigopt_orchestrate.executors.kubernetes.preflight import preflight  # noqa: PLC0415

@@ -10,7 +10,7 @@ from sigopt_orchestrate.cli.progress import progress
 from sigopt_orchestrate.cli.tables import open_console, print_best
 from sigopt_orchestrate.cli.views import print_json, summary_view
 from sigopt_orchestrate.dashboard import best_trials
-from sigopt_orchestrate.errors import ClusterError, SpecError
+from sigopt_orchestrate.errors import CloudError, ClusterError, SpecError
 from sigopt_orchestrate.lifecycle import ExperimentState
 from sigopt_orchestrate.reconcile import local_loop
 from sigopt_orchestrate.spec import Experiment, placeholders
@@ -59,7 +59,7 @@ def check_runnable(spec: Experiment, directory: Path, where: str) -> None:
         raise SpecError(f"{where}: command: is required")
     check_secrets(spec, where)
     if spec.backend is not None:
-        check_cluster(spec, where)
+        check_backend(spec, where)
         return
     if isinstance(spec.command, str) or any(placeholders(spec.command[0])):
         return
@@ -70,9 +70,16 @@ def check_runnable(spec: Experiment, directory: Path, where: str) -> None:
         raise SpecError(f"{where}: command: {program!r} is not a program that can be executed")
 
 
-def check_cluster(spec: Experiment, where: str) -> None:
-    """Asks the cluster whether it would take the experiment's trials."""
+def check_backend(spec: Experiment, where: str) -> None:
+    """Asks EC2 or the cluster whether it would take the experiment's trials."""
     assert spec.backend is not None  # noqa: S101
+    if spec.backend.ec2 is not None:
+        from sigopt_orchestrate.executors.ec2 import preflight as ec2  # noqa: PLC0415
+
+        for one in ec2.preflight(spec):
+            if one.verdict == "bad":
+                raise CloudError(f"{where}: {one.said}")
+        return
     from sigopt_orchestrate.executors.kubernetes.cluster import open_cluster  # noqa: PLC0415
     from sigopt_orchestrate.executors.kubernetes.preflight import preflight  # noqa: PLC0415
 

@@ -3,7 +3,10 @@
 It imports nothing but the standard library and is forked off by `fork_server`, so that it costs a
 trial a few milliseconds. It outlives the orchestrate that asked for it: a trial that ends while no
 orchestrate runs is recorded all the same, and the next `orchestrate resume` finds the record.
+It travels to instances of EC2 as well, whose Python may be 3.9.
 """
+
+from __future__ import annotations
 
 import contextlib
 import ctypes

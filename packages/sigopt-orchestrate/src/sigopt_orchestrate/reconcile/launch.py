@@ -1,4 +1,4 @@
-"""Puts together what it takes to run an experiment, here or in a cluster."""
+"""Puts together what it takes to run an experiment, here, in a cluster or on EC2."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,14 +11,19 @@ from sigopt_orchestrate.store import ExperimentFolder, ExperimentRecord, Store, 
 
 
 def executor_of(experiment: ExperimentRecord, folder: ExperimentFolder) -> Executor:
-    """Returns what runs the experiment's attempts: this machine or the cluster that it names.
+    """Returns what runs the experiment's attempts: this machine, EC2, or the cluster it names.
 
     Raises:
         ClusterError: If there is no such cluster.
+        CloudError: If EC2 cannot be used.
         MissingDependencyError: If the package that reaches clusters is not installed.
     """
     if experiment.spec.backend is None:
         return LocalExecutor(folder)
+    if experiment.spec.backend.ec2 is not None:
+        from sigopt_orchestrate.executors.ec2.executor import Ec2Executor  # noqa: PLC0415
+
+        return Ec2Executor(experiment, folder)
     from sigopt_orchestrate.executors.kubernetes.cluster import open_cluster  # noqa: PLC0415
     from sigopt_orchestrate.executors.kubernetes.executor import (  # noqa: PLC0415 - a few ms
         KubernetesExecutor,

@@ -3,6 +3,7 @@
 from sigopt_orchestrate.spec.backend import Backend, Kubernetes, Mpi, Nodes, Volume
 from sigopt_orchestrate.spec.command import argv, fill, placeholders
 from sigopt_orchestrate.spec.early_stopping import EarlyStopping
+from sigopt_orchestrate.spec.ec2 import Ec2
 from sigopt_orchestrate.spec.experiment import (
     Experiment,
     OptimizerOptions,
@@ -27,6 +28,7 @@ __all__ = [
     "CategoricalParameter",
     "DoubleParameter",
     "EarlyStopping",
+    "Ec2",
     "Experiment",
     "IntParameter",
     "Kubernetes",

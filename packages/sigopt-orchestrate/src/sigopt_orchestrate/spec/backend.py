@@ -1,10 +1,11 @@
-"""Where trials run: on this machine, unless the file names a Kubernetes cluster."""
+"""Where trials run: on this machine, unless the file names a Kubernetes cluster or EC2."""
 
 import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from sigopt_orchestrate.spec.ec2 import Ec2
 from sigopt_orchestrate.spec.section import Section, Whole, refusal
 
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
@@ -118,14 +119,26 @@ class Kubernetes(Section):
 
 
 class Backend(Section):
-    """Where trials run."""
+    """Where trials run.
+
+    Attributes:
+        kubernetes: Counts where `ec2` is None.
+        ec2: Instances of Amazon EC2.
+    """
 
     kubernetes: Kubernetes = Kubernetes()
+    ec2: Ec2 | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _accept_a_name(cls, data: Any) -> Any:
-        return {"kubernetes": {}} if data == "kubernetes" else data
+        return {data: {}} if data in ("kubernetes", "ec2") else data
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.ec2 is not None and self.kubernetes != Kubernetes():
+            raise refusal("cannot be both; name kubernetes or ec2")
+        return self
 
 
 CPU = re.compile(r"\d+(\.\d{1,3})?|\d+m")

@@ -10,6 +10,7 @@ from sigopt_orchestrate.spec.command import Command, placeholders
 from sigopt_orchestrate.spec.consistency import TASK, check_search, refuse_repeated
 from sigopt_orchestrate.spec.duration import Duration
 from sigopt_orchestrate.spec.early_stopping import EarlyStopping
+from sigopt_orchestrate.spec.ec2 import Ec2
 from sigopt_orchestrate.spec.memory import Memory
 from sigopt_orchestrate.spec.metrics import Metric
 from sigopt_orchestrate.spec.parameters import Assignments, Parameter
@@ -67,12 +68,12 @@ class Resources(Section):
     Attributes:
         memory: The bytes of all its processes together; an attempt that uses more is ended and
             counts as out of memory. None for no limit.
-        cpu: The cores that a node keeps free for it. Like all below, for Kubernetes only.
+        cpu: The cores that a node keeps free for it. Like all below but `spot`, for Kubernetes only.
         cpu_limit: The cores that it can never use more of; None for no limit.
         gpu: How many GPUs.
         gpu_type: The resource that a GPU is to Kubernetes.
         disk: The bytes of the node's disk that it may use.
-        spot: Whether it runs on nodes that may be taken away.
+        spot: Whether it runs on nodes or instances that may be taken away.
     """
 
     memory: Memory | None = None
@@ -107,6 +108,11 @@ class Timeouts(Section):
     grace_s: Duration = Field(default=10.0, alias="grace")
 
 
+_IN_A_CLUSTER = "needs `backend: kubernetes`"
+_NEEDS = {
+    **dict.fromkeys(("image", "cpu", "cpu_limit", "gpu", "disk"), _IN_A_CLUSTER),
+    **dict.fromkeys(("nodes", "spot"), _IN_A_CLUSTER + " or `ec2`"),
+}
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
@@ -234,15 +240,31 @@ class Experiment(Section):
         return self
 
     def _check_backend(self) -> None:
-        if self.backend is None:
+        if self.backend is not None and self.backend.ec2 is not None:
+            self._check_ec2(self.backend.ec2)
+        elif self.backend is None:
             for name, default in (("image", None), ("nodes", Nodes())):
                 if getattr(self, name) != default:
-                    raise refusal("needs `backend: kubernetes`", name)
+                    raise refusal(_NEEDS[name], name)
             for name in ("cpu", "cpu_limit", "gpu", "disk", "spot"):
                 if getattr(self.resources, name):
-                    raise refusal("needs `backend: kubernetes`", "resources", name)
+                    raise refusal(_NEEDS[name], "resources", name)
         elif self.command is not None and self.image is None:
             raise refusal("needs an image for the trials: give `image: NAME@sha256:...`", "backend")
+
+    def _check_ec2(self, ec2: Ec2) -> None:
+        """An instance is the trial's own: what divides a machine makes no sense there."""
+        if self.image is not None:
+            raise refusal("is for `backend: kubernetes`; on EC2 give an `ami` or a `setup`", "image")
+        for name in ("cpu", "cpu_limit", "gpu", "disk"):
+            if getattr(self.resources, name):
+                said = "is for `backend: kubernetes`; on EC2 choose `types` that have it"
+                raise refusal(said, "resources", name)
+        if self.nodes.mpi is not None:
+            said = "is for `backend: kubernetes`; on EC2 the command runs on every node"
+            raise refusal(said, "nodes", "mpi")
+        if self.secrets and ec2.tls is None:
+            raise refusal("need `backend: {ec2: {tls: ...}}`: they go over the network", "secrets")
 
     def _templates(self) -> Iterator[tuple[tuple[str, ...], str]]:
         parts = (self.command,) if isinstance(self.command, str) else self.command or ()

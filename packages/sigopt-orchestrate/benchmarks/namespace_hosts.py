@@ -1,0 +1,289 @@
+"""Runs what moto calls an instance as a host: a network namespace with a metadata service.
+
+A host starts with the user data that moto has stored, sees processes of its own alone, reaches
+this machine over a bridge, and ends when it calls `shutdown` or when moto says that its instance
+is terminated: then with everything that runs in it. Needs root and iproute2.
+"""
+
+import base64
+import contextlib
+import ctypes
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import boto3
+from pretend_aws import REGION, Aws
+
+_CLONE_NEWNET = 0x40000000
+_LOOK_S = 0.05
+_IMDS = "169.254.169.254"
+_INIT = """
+mount -t tmpfs tmpfs /var/lib && mount --bind {files} /mnt || exit 1
+hostname {name}
+exec sh {files}/user-data
+"""
+
+
+def can_run() -> str | None:
+    """Returns why there can be no hosts here; None if there can."""
+    if os.geteuid() != 0:
+        return "only root can make network namespaces"
+    if not shutil.which("ip") or not shutil.which("unshare"):
+        return "iproute2 or unshare is missing"
+    made = subprocess.run(
+        ["unshare", "--net", "--pid", "--mount", "--fork", "true"], capture_output=True, check=False
+    )
+    return None if made.returncode == 0 else "namespaces are not allowed here"
+
+
+@dataclass
+class Host:
+    """One instance that really runs.
+
+    Attributes:
+        id: EC2's name for it.
+        address: Its own, on the bridge.
+        notice: What its metadata service says of its end, as JSON.
+        ended_at: When it was off, on the monotonic clock.
+        by_itself: Whether it called `shutdown`.
+    """
+
+    id: str
+    number: int
+    address: str
+    files: Path
+    started_at: float
+    process: subprocess.Popen[bytes] | None = None
+    imds: ThreadingHTTPServer | None = None
+    notice: str | None = None
+    ended_at: float | None = None
+    by_itself: bool = False
+    extra: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def log(self) -> str:
+        """What was written to its console."""
+        return (self.files / "console").read_text(errors="replace")
+
+
+class Hosts:
+    """Looks at moto, starts what is there and ends what is not."""
+
+    def __init__(self, aws: Aws, folder: Path, path: str | None = None) -> None:
+        """Makes the bridge.
+
+        Args:
+            aws: Whose instances.
+            folder: For the hosts' files.
+            path: The hosts' $PATH.
+        """
+        self._aws = aws
+        self._folder = folder
+        self._path = path or os.environ["PATH"]
+        self.hosts: dict[str, Host] = {}
+        keys = {"aws_access_key_id": "hosts", "aws_secret_access_key": "hosts"}
+        self._ec2 = boto3.client("ec2", endpoint_url=aws.moto_url, region_name=REGION, **keys)
+        tag = f"{os.getpid() % 100_000:x}{secrets.token_hex(1)}"
+        self._bridge, self._tag = f"ob{tag}", tag
+        self._net = f"198.19.{secrets.randbelow(256)}"
+        self.address = f"{self._net}.1"
+        _ip("link", "add", self._bridge, "type", "bridge")
+        _ip("addr", "add", f"{self.address}/24", "dev", self._bridge)
+        _ip("link", "set", self._bridge, "up")
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ends all hosts and removes the bridge."""
+        self._closing.set()
+        self._thread.join()
+        for host in self.hosts.values():
+            self._off(host)
+        _ip("link", "del", self._bridge, check=False)
+
+    @property
+    def running(self) -> list[Host]:
+        """The hosts that are on."""
+        return [host for host in list(self.hosts.values()) if host.ended_at is None]
+
+    def kill_agent(self, host: Host) -> bool:
+        """Kills a host's agent with SIGKILL; returns whether there was one."""
+        return self._kill(host, "instance.agent")
+
+    def namespace(self, host: Host) -> str:
+        """The name of a host's network namespace."""
+        return f"oh{self._tag}-{host.number}"
+
+    def _kill(self, host: Host, what: str) -> bool:
+        for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):  # noqa: PTH208
+            with contextlib.suppress(OSError):
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+                if what in words and "sys.exit" in words and self._inside(pid, host):
+                    os.kill(pid, signal.SIGKILL)
+                    return True
+        return False
+
+    def _inside(self, pid: int, host: Host) -> bool:
+        mine = os.stat(f"/run/netns/{self.namespace(host)}").st_ino  # noqa: PTH116
+        return os.stat(f"/proc/{pid}/ns/net").st_ino == mine  # noqa: PTH116
+
+    def _run(self) -> None:
+        while not self._closing.wait(_LOOK_S):
+            alive = {one.id: one for one in self._aws.instances("running", "pending")}
+            for id_, instance in alive.items():
+                if id_ not in self.hosts:
+                    self._on(instance)
+            for host in self.running:
+                host.by_itself = (host.files / "shutdown").exists()
+                gone = host.process is not None and host.process.poll() is not None
+                if host.id not in alive or host.by_itself or gone:
+                    self._off(host)
+                    if host.id in alive:  # its shutdown behaviour is to terminate
+                        alive[host.id].terminate()
+
+    def _on(self, instance: Any) -> None:
+        number = len(self.hosts) + 2
+        files = self._folder / f"{number}-{instance.id}"
+        (files / "bin").mkdir(parents=True)
+        for name in ("shutdown", "poweroff"):
+            (files / "bin" / name).write_text("#!/bin/sh\ntouch /mnt/shutdown\n")
+            (files / "bin" / name).chmod(0o755)
+        (files / "user-data").write_bytes(self._stored_user_data(instance.id))
+        host = Host(instance.id, number, f"{self._net}.{number}", files, time.monotonic())
+        self._wire(host)
+        host.extra = {
+            "meta-data/instance-id": instance.id,
+            "meta-data/instance-type": instance.instance_type,
+            "meta-data/placement/availability-zone": str(instance.placement.availability_zone),
+            "meta-data/local-ipv4": host.address,
+        }
+        self._serve_metadata(host)
+        init = _INIT.format(files=files, name=f"h{number}")
+        unshare = ["unshare", "--pid", "--mount", "--uts", "--fork", "--kill-child", "--mount-proc"]
+        with (files / "console").open("wb") as console:
+            host.process = subprocess.Popen(
+                ["ip", "netns", "exec", self.namespace(host), *unshare, "sh", "-c", init],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                env={"PATH": f"{files / 'bin'}:{self._path}", "LANG": "C.UTF-8"},
+                start_new_session=True,
+            )
+        self.hosts[instance.id] = host
+
+    def _stored_user_data(self, instance: str) -> bytes:
+        """Asks as anybody may who has the right to."""
+        found = self._ec2.describe_instance_attribute(InstanceId=instance, Attribute="userData")
+        return base64.b64decode(found["UserData"]["Value"])
+
+    def _wire(self, host: Host) -> None:
+        name, ours = self.namespace(host), f"ov{self._tag}{host.number}"
+        _ip("netns", "add", name)
+        _ip("link", "add", ours, "type", "veth", "peer", "name", "eth0", "netns", name)
+        _ip("link", "set", ours, "master", self._bridge, "up")
+        batch = f"link set lo up\naddr add {_IMDS}/32 dev lo\naddr add {host.address}/24 dev eth0\n"
+        batch += "link set eth0 up\n"
+        subprocess.run(["ip", "-n", name, "-batch", "-"], input=batch.encode(), check=True)
+
+    def _serve_metadata(self, host: Host) -> None:
+        made: list[socket.socket] = []
+
+        def listen() -> None:  # a socket stays in the namespace that its thread was in
+            with open(f"/run/netns/{self.namespace(host)}", "rb") as file:  # noqa: PTH123
+                if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), _CLONE_NEWNET):
+                    raise OSError(ctypes.get_errno(), "setns")
+            made.append(socket.create_server((_IMDS, 80), backlog=16))
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        thread.join()
+        handler = type("Handler", (_Imds,), {"host": host, "tokens": set()})
+        host.imds = ThreadingHTTPServer((_IMDS, 80), handler, bind_and_activate=False)
+        host.imds.daemon_threads = True
+        host.imds.socket.close()
+        host.imds.socket = made[0]
+        threading.Thread(
+            target=host.imds.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True
+        ).start()
+
+    def _off(self, host: Host) -> None:
+        if host.ended_at is not None:
+            return
+        if host.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(host.process.pid, signal.SIGKILL)
+            host.process.wait()
+        if host.imds is not None:
+            host.imds.shutdown()
+            host.imds.server_close()
+        _ip("netns", "del", self.namespace(host), check=False)
+        host.ended_at = time.monotonic()
+
+
+class _Imds(BaseHTTPRequestHandler):
+    host: Host
+    tokens: set[str]
+    protocol_version = "HTTP/1.1"
+
+    def do_PUT(self) -> None:  # noqa: N802
+        known = self.path == "/latest/api/token"
+        lasting = self.headers.get("X-aws-ec2-metadata-token-ttl-seconds")
+        if not (known and lasting):
+            self._answer(400, "")
+            return
+        token = secrets.token_hex(16)
+        self.tokens.add(token)
+        self._answer(200, token)
+
+    def do_GET(self) -> None:  # noqa: N802
+        if self.headers.get("X-aws-ec2-metadata-token") not in self.tokens:
+            self._answer(401, "")
+            return
+        path = self.path.removeprefix("/latest/")
+        found = self.host.extra.get(path)
+        if path == "meta-data/spot/instance-action":
+            found = self.host.notice
+        self._answer(404 if found is None else 200, found or "")
+
+    def _answer(self, status: int, text: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Says nothing."""
+
+
+def spot_notice(host: Host, seconds: float = 120.0) -> None:
+    """Has a host's metadata service say that EC2 takes the instance back."""
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
+    host.notice = json.dumps({"action": "terminate", "time": at})
+
+
+@contextmanager
+def namespace_hosts(aws: Aws, folder: Path) -> Iterator[Hosts]:
+    """Runs moto's instances as hosts until the end."""
+    hosts = Hosts(aws, folder)
+    try:
+        yield hosts
+    finally:
+        hosts.close()
+
+
+def _ip(*words: str, check: bool = True) -> None:
+    subprocess.run(["ip", *words], check=check, capture_output=True)

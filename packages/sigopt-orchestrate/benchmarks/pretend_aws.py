@@ -1,0 +1,194 @@
+"""moto's server in this process, and a thin proxy before it that can refuse, lose and count calls.
+
+What is learnt from it is what moto emulates and no more: see docs/ec2.md.
+"""
+
+import http.client
+import logging
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl
+
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.ec2.models import ec2_backends
+from moto.server import ThreadedMotoServer
+
+REGION = "us-east-1"
+AMI = "ami-0d27e0fb3bac4d724"
+
+
+@dataclass
+class Call:
+    """One request to AWS.
+
+    Attributes:
+        service: Such as `ec2`.
+        action: `CreateFleet`; of services with REST addresses `POST /clusters`.
+        given: The arguments of the query protocol by their wire names.
+        body: As it was sent; a rule may replace it.
+    """
+
+    service: str
+    action: str
+    given: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Answer:
+    """What a rule answers in AWS's place.
+
+    Attributes:
+        lost: Whether AWS does it all the same and only its answer is lost.
+    """
+
+    status: int = 503
+    code: str = "ServiceUnavailable"
+    lost: bool = False
+    body: bytes | None = None
+
+
+Rule = Callable[[Call], Answer | None]
+
+
+@dataclass
+class Aws:
+    """The address to give to clients, and what has been called.
+
+    Attributes:
+        url: Of the proxy.
+        moto_url: Of moto itself, past the proxy.
+        calls: In order.
+        rule: Asked before each call; None lets all pass.
+    """
+
+    url: str
+    moto_url: str
+    calls: list[Call] = field(default_factory=list)
+    rule: Rule | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What leads boto3 here."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_MAX_ATTEMPTS": "4",
+        }
+
+    @property
+    def ec2(self) -> Any:
+        """moto's own picture of EC2."""
+        return ec2_backends[DEFAULT_ACCOUNT_ID][REGION]
+
+    def instances(self, *states: str) -> list[Any]:
+        """moto's instances in these states."""
+        found = [i for r in self.ec2.all_reservations() for i in r.instances]
+        return [i for i in found if not states or i.state in states]
+
+
+@contextmanager
+def pretend_aws() -> Iterator[Aws]:
+    """Runs both, on free ports of loopback."""
+    os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    moto.start()
+    host, port = moto.get_host_and_port()
+    proxy = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Proxy,), {"moto": (host, port)}))
+    proxy.daemon_threads = True
+    aws = Aws(f"http://127.0.0.1:{proxy.server_address[1]}", f"http://{host}:{port}")
+    proxy.RequestHandlerClass.aws = aws  # type: ignore[attr-defined]
+    thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield aws
+    finally:
+        proxy.shutdown()
+        proxy.server_close()
+        thread.join()
+        moto.stop()
+
+
+def reset(aws: Aws) -> None:
+    """Empties moto, and forgets calls and rules."""
+    host, _, port = aws.url.removeprefix("http://").partition(":")
+    connection = http.client.HTTPConnection(host, int(port))
+    aws.rule = None
+    connection.request("POST", "/moto-api/reset")
+    connection.getresponse().read()
+    connection.close()
+    aws.calls.clear()
+
+
+class _Proxy(BaseHTTPRequestHandler):
+    moto: tuple[str, int]
+    aws: Aws
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def handle_any(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        call = self._describe(body)
+        if not self.path.startswith("/moto-api"):
+            self.aws.calls.append(call)
+        answer = self.aws.rule(call) if self.aws.rule is not None else None
+        if answer is None or answer.lost:
+            status, headers, content = self._forward(call.body)
+        if answer is not None:
+            status, headers, content = self._refuse(call, answer)
+        self.send_response(status)
+        for name, value in headers:
+            if name.lower() not in {"transfer-encoding", "connection", "content-length"}:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = handle_any  # noqa: N815
+
+    def _describe(self, body: bytes) -> Call:
+        scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([a-z0-9-]+)/", self.headers.get("Authorization", ""))
+        service = scope[1] if scope else "?"
+        given = {}
+        if self.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
+            given = dict(parse_qsl(body.decode(), keep_blank_values=True))
+        target = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
+        action = given.get("Action") or target or f"{self.command} {self.path.partition('?')[0]}"
+        return Call(service, action, given, body)
+
+    def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        connection = http.client.HTTPConnection(*self.moto, timeout=60)
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in {"content-length", "connection"}}
+        connection.request(self.command, self.path, body, {**headers, "Content-Length": str(len(body))})
+        response = connection.getresponse()
+        content = response.read()
+        connection.close()
+        return response.status, response.getheaders(), content
+
+    def _refuse(self, call: Call, answer: Answer) -> tuple[int, list[tuple[str, str]], bytes]:
+        if answer.body is not None:
+            return answer.status, [("Content-Type", "text/xml")], answer.body
+        if call.given or call.service == "s3":  # XML protocols
+            inner = f"<Code>{answer.code}</Code><Message>as the test wants it</Message>"
+            text = f"<Error>{inner}</Error>"
+            if call.service == "ec2":
+                text = f"<Response><Errors>{text}</Errors><RequestID>0</RequestID></Response>"
+            elif call.service != "s3":
+                text = f"<ErrorResponse>{text}<RequestId>0</RequestId></ErrorResponse>"
+            return answer.status, [("Content-Type", "text/xml")], text.encode()
+        text = '{"__type": "%s", "message": "as the test wants it"}' % answer.code
+        return answer.status, [("Content-Type", "application/json"), ("x-amzn-ErrorType", answer.code)], text.encode()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Says nothing."""

@@ -1,0 +1,1 @@
+"""Amazon's services, as far as trials and clusters need them."""

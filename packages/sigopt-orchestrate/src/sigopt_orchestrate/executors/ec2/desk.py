@@ -1,0 +1,234 @@
+"""The HTTP side that instances call; every call is begun by them and proves the experiment's key."""
+
+import contextlib
+import hmac
+import json
+import os
+import socket
+import ssl
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from sigopt_orchestrate.errors import CloudError
+from sigopt_orchestrate.executors.ec2.crew import Crew
+from sigopt_orchestrate.executors.supervisor import flush, redact, write_whole
+from sigopt_orchestrate.store import AttemptFolder
+
+_MOST = 1 << 20
+_SILENT_S = 60
+_PARTS = {"log", "metrics"}
+
+
+class Desk:
+    """Listens until it is closed."""
+
+    def __init__(
+        self,
+        crew: Crew,
+        *,
+        listen: tuple[str, int],
+        token: str,
+        source: Path | None,
+        secrets: tuple[str, ...],
+        tls: tuple[Path, Path] | None,
+    ) -> None:
+        """Begins to listen.
+
+        Args:
+            crew: Answers the calls.
+            listen: Address and port.
+            token: What callers must show.
+            source: The packed folder that instances copy.
+            secrets: Names of environment variables whose values are overwritten in finished logs.
+            tls: Certificate and key.
+
+        Raises:
+            CloudError: If it cannot listen there.
+        """
+        handler = type("Handler", (_Handler,), {"desk": self})
+        try:
+            self._server = _Server(listen, handler)
+            if tls is not None:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.load_cert_chain(*tls)
+                self._server.tls = context
+        except (OSError, ssl.SSLError) as error:
+            raise CloudError(
+                f"backend.ec2.listen: instances cannot be heard on {listen[0]}:{listen[1]}: "
+                f"{error.strerror or error}"
+            ) from None
+        self.crew = crew
+        self.token = token
+        self.source = source
+        self._hidden = [os.environb.get(os.fsencode(name), b"") for name in secrets]
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stops listening; calls under way are answered."""
+        with self.crew.changed:
+            self.crew.closing = True
+            self.crew.changed.notify_all()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def append(self, token: str, part: str, rank: int, at: int, content: bytes) -> int | None:
+        """Appends to an attempt's log or metrics; returns its size now, None if it is unknown.
+
+        What does not begin where the file ends is not taken: the caller goes on from there.
+        """
+        job = self.crew.jobs.get(token)
+        if job is None:
+            return None
+        path = _path(job.attempt.folder, part, rank)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            if file.tell() == at and rank not in job.exits:
+                file.write(content)
+            return file.tell()
+
+    def conclude(self, token: str, rank: int, record: dict[str, Any]) -> bool:
+        """Takes how one rank of an attempt ended; returns whether anybody wants to know."""
+        job = self.crew.jobs.get(token)
+        if job is None:
+            return False
+        exit_path = rank_exit(job.attempt.folder, rank)
+        if not exit_path.exists():  # on disk before the instance forgets it
+            write_whole(exit_path, record)
+            flush(exit_path)
+        log = _path(job.attempt.folder, "log", rank)
+        if any(self._hidden) and log.exists():
+            redact(log, self._hidden)
+        return self.crew.exited(token, rank, record)
+
+
+def rank_exit(folder: AttemptFolder, rank: int) -> Path:
+    """Where the record lies of how one rank of an attempt ended."""
+    return folder.root / f"rank{rank}.json"
+
+
+def _path(folder: AttemptFolder, part: str, rank: int) -> Path:
+    """Where a part of what an attempt leaves lies; rank 0's is the attempt's own."""
+    own = folder.log if part == "log" else folder.metrics
+    return own if rank == 0 else own.with_name(f"{own.name}.{rank}")
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 256
+    tls: ssl.SSLContext | None = None
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Serves one connection, in a thread of its own; so a slow handshake holds up nobody."""
+        request.settimeout(_SILENT_S)
+        if self.tls is not None:
+            request = self.tls.wrap_socket(request, server_side=True)
+        super().finish_request(request, client_address)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing: a caller that hangs up is one that calls again."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    desk: Desk
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+        if not self._allowed():
+            return
+        if urlsplit(self.path).path != "/source" or self.desk.source is None:
+            self._answer(HTTPStatus.NOT_FOUND, b"nothing is here")
+        else:
+            self._answer(HTTPStatus.OK, self.desk.source.read_bytes())
+
+    def do_POST(self) -> None:  # noqa: N802
+        body = self._body()
+        if body is None or urlsplit(self.path).path != "/beat":
+            return
+        if self.desk.crew.finished:
+            self._answer(HTTPStatus.GONE, b"the experiment is over")
+            return
+        try:
+            answer = self.desk.crew.call(json.loads(body))
+        except (ValueError, KeyError, TypeError):
+            self._answer(HTTPStatus.BAD_REQUEST, b"not a call as agents make it")
+        else:
+            self._json(answer)
+
+    def do_PUT(self) -> None:  # noqa: N802
+        body = self._body()
+        if body is None:
+            return
+        at = urlsplit(self.path)
+        query = {key: value[0] for key, value in parse_qs(at.query).items()}
+        try:
+            _, kind, token, part = at.path.split("/")
+            rank, offset = int(query["rank"]), int(query.get("at", "0"))
+            if kind != "attempts" or rank < 0:
+                raise ValueError(kind)
+            if part == "exit":
+                known: Any = self.desk.conclude(token, rank, json.loads(body)) or None
+            elif part in _PARTS:
+                known = self.desk.append(token, part, rank, offset, body)
+            else:
+                raise ValueError(part)
+        except (ValueError, KeyError):
+            self._answer(HTTPStatus.BAD_REQUEST, b"not a report as agents make it")
+            return
+        except OSError:  # a full disk may pass
+            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, b"it cannot be kept now")
+            return
+        if known is not None:
+            self._json({"size": known})
+        elif self.desk.crew.synced:
+            self._answer(HTTPStatus.GONE, b"nobody wants to know of this attempt")
+        else:
+            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, b"not yet")
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
+        """Says nothing; what matters is in the trials' events."""
+
+    def _body(self) -> bytes | None:
+        if not self._allowed():
+            return None
+        length = self.headers.get("Content-Length", "")
+        if not length.isdigit() or int(length) > _MOST:
+            self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b"too large")
+            self.close_connection = True
+            return None
+        return self.rfile.read(int(length))
+
+    def _allowed(self) -> bool:
+        given = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        if hmac.compare_digest(given.encode(), self.desk.token.encode()):
+            return True
+        self._answer(HTTPStatus.UNAUTHORIZED, b"the experiment's key is needed")
+        self.close_connection = True
+        return False
+
+    def _json(self, answer: dict[str, Any]) -> None:
+        self._answer(HTTPStatus.OK, json.dumps(answer).encode())
+
+    def _answer(self, status: HTTPStatus, content: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(content)
+
+
+def own_address() -> str:
+    """Returns this machine's address in the network that its default route leads to."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+        probe.connect(("192.0.2.1", 9))  # reserved for documentation; nothing is sent
+        return str(probe.getsockname()[0])
+    return "127.0.0.1"
