@@ -121,25 +121,50 @@ class Hosts:
         return [host for host in list(self.hosts.values()) if host.ended_at is None]
 
     def kill_agent(self, host: Host) -> bool:
-        """Kills a host's agent with SIGKILL; returns whether there was one."""
-        return self._kill(host, "instance.agent")
+        """Kills a host's agent; returns whether there was one."""
+        return self.signal_agent(host, signal.SIGKILL)
+
+    def signal_agent(self, host: Host, number: int) -> bool:
+        """Sends a signal to a host's agent; returns whether there was one."""
+        for pid in self._processes(host):
+            with contextlib.suppress(OSError):
+                words = Path(f"/proc/{pid}/cmdline").read_bytes()
+                if b"instance.agent import main" in words and b"-IS" in words:
+                    os.kill(pid, number)
+                    return True
+        return False
+
+    def run(self, host: Host, command: str) -> bool:
+        """Runs a shell line on a host; returns whether it succeeded."""
+        init = next((pid for pid in self._processes(host) if self._first(pid)), None)
+        if init is None:
+            return False
+        enter = ["nsenter", "--target", str(init), "--mount", "--pid", "sh", "-c", command]
+        return subprocess.run(enter, check=False, capture_output=True).returncode == 0
 
     def namespace(self, host: Host) -> str:
         """The name of a host's network namespace."""
         return f"oh{self._tag}-{host.number}"
 
-    def _kill(self, host: Host, what: str) -> bool:
-        for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):  # noqa: PTH208
-            with contextlib.suppress(OSError):
-                words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-                if what in words and "sys.exit" in words and self._inside(pid, host):
-                    os.kill(pid, signal.SIGKILL)
-                    return True
-        return False
+    def _processes(self, host: Host) -> list[int]:
+        """All processes in a host's network namespace."""
+        with contextlib.suppress(FileNotFoundError):
+            mine = Path(f"/run/netns/{self.namespace(host)}").stat().st_ino
+            found = []
+            for pid in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208
+                with contextlib.suppress(OSError):
+                    if Path(f"/proc/{pid}/ns/net").stat().st_ino == mine:
+                        found.append(int(pid))
+            return found
+        return []
 
-    def _inside(self, pid: int, host: Host) -> bool:
-        mine = os.stat(f"/run/netns/{self.namespace(host)}").st_ino  # noqa: PTH116
-        return os.stat(f"/proc/{pid}/ns/net").st_ino == mine  # noqa: PTH116
+    def _first(self, pid: int) -> bool:
+        """Whether a process is the first one of its PID namespace."""
+        with contextlib.suppress(OSError):
+            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+            inner = next(line for line in lines if line.startswith("NSpid:")).split()[1:]
+            return len(inner) > 1 and inner[-1] == "1"
+        return False
 
     def _run(self) -> None:
         while not self._closing.wait(_LOOK_S):

@@ -5,7 +5,6 @@ What is learnt from it is what moto emulates and no more: see docs/ec2.md.
 
 import http.client
 import logging
-import os
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from urllib.parse import parse_qsl
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
+from moto.iam.models import AWSManagedPolicy, iam_backends
 from moto.server import ThreadedMotoServer
 
 REGION = "us-east-1"
@@ -82,7 +82,7 @@ class Aws:
             "AWS_SECRET_ACCESS_KEY": "testing",
             "AWS_DEFAULT_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_MAX_ATTEMPTS": "4",
+            "AWS_MAX_ATTEMPTS": "2",
         }
 
     @property
@@ -99,7 +99,6 @@ class Aws:
 @contextmanager
 def pretend_aws() -> Iterator[Aws]:
     """Runs both, on free ports of loopback."""
-    os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     moto.start()
@@ -110,6 +109,7 @@ def pretend_aws() -> Iterator[Aws]:
     proxy.RequestHandlerClass.aws = aws  # type: ignore[attr-defined]
     thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
+    _know_managed_policies()
     try:
         yield aws
     finally:
@@ -119,15 +119,59 @@ def pretend_aws() -> Iterator[Aws]:
         moto.stop()
 
 
-def reset(aws: Aws) -> None:
-    """Empties moto, and forgets calls and rules."""
-    host, _, port = aws.url.removeprefix("http://").partition(":")
-    connection = http.client.HTTPConnection(host, int(port))
-    aws.rule = None
-    connection.request("POST", "/moto-api/reset")
-    connection.getresponse().read()
-    connection.close()
-    aws.calls.clear()
+def _know_managed_policies() -> None:
+    """Has moto know the few of AWS's policies that are used; all of them take it a minute."""
+    iam = iam_backends[DEFAULT_ACCOUNT_ID]["global"]
+    for name in (
+        "AmazonEKSClusterPolicy",
+        "AmazonEKSWorkerNodePolicy",
+        "AmazonEKS_CNI_Policy",
+        "AmazonEC2ContainerRegistryReadOnly",
+    ):
+        day = "2018-05-27T00:00:00+00:00"
+        data = {"Path": "/", "Document": {}, "DefaultVersionId": "v1"}
+        data |= {"CreateDate": day, "UpdateDate": day}
+        policy = AWSManagedPolicy.from_data(name, DEFAULT_ACCOUNT_ID, REGION, data)
+        iam.managed_policies[policy.arn] = policy
+
+
+def without_capacity(lacks: Callable[[str, str, str], bool]) -> Rule:
+    """Returns a rule by which a fleet comes to nothing as long as one of its pools lacks capacity.
+
+    EC2 itself would try the other pools of the request; this is the harder case.
+
+    Args:
+        lacks: Of an instance type, a subnet and a market (`spot` or `on-demand`).
+    """
+
+    def rule(call: Call) -> Answer | None:
+        if call.action != "CreateFleet":
+            return None
+        market = call.given["TargetCapacitySpecification.DefaultTargetCapacityType"]
+        pools = [
+            (value, call.given[key.replace("InstanceType", "SubnetId")])
+            for key, value in call.given.items()
+            if key.endswith(".InstanceType")
+        ]
+        dry = [(t, s) for t, s in pools if lacks(t, s, market)]
+        return Answer(200, body=_no_capacity(dry, market)) if dry else None
+
+    return rule
+
+
+def _no_capacity(pools: list[tuple[str, str]], market: str) -> bytes:
+    items = "".join(
+        f"<item><launchTemplateAndOverrides><overrides><instanceType>{type_}</instanceType>"
+        f"<subnetId>{subnet}</subnetId></overrides></launchTemplateAndOverrides>"
+        f"<lifecycle>{market}</lifecycle><errorCode>InsufficientInstanceCapacity</errorCode>"
+        "<errorMessage>as the test wants it</errorMessage></item>"
+        for type_, subnet in pools
+    )
+    return (
+        '<CreateFleetResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>0'
+        f"</requestId><fleetId>fleet-0</fleetId><errorSet>{items}</errorSet>"
+        "<fleetInstanceSet/></CreateFleetResponse>"
+    ).encode()
 
 
 class _Proxy(BaseHTTPRequestHandler):

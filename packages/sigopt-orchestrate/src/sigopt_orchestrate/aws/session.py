@@ -6,7 +6,6 @@ from typing import Any
 
 from sigopt_orchestrate.errors import CloudError, MissingDependencyError
 
-_ATTEMPTS = 8  # of boto's own, with growing pauses, before an error is ours
 _THROTTLED = {
     "RequestLimitExceeded",
     "Throttling",
@@ -120,7 +119,7 @@ def client(service: str, region: str | None = None) -> Client:
     except ImportError:
         raise MissingDependencyError("AWS", "boto3", "aws") from None
     config = Config(
-        retries={"mode": "standard", "max_attempts": _ATTEMPTS},
+        retries={"mode": "standard"},  # how often, $AWS_MAX_ATTEMPTS says; we go on after that
         connect_timeout=10,
         read_timeout=60,
         signature_version="s3v4" if service == "s3" else None,

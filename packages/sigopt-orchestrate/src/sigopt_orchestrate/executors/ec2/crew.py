@@ -192,9 +192,14 @@ class Crew:
         for job in touched:
             self._moved(job.attempt)
 
-    def silent(self) -> list[str]:
-        """Returns the instances that should have ended themselves by now."""
-        limit = time.monotonic() - self._lease_s - MARGIN_S
+    def silent(self, after_s: float | None = None) -> list[str]:
+        """Returns the instances that have not called for so long.
+
+        Args:
+            after_s: How long; by default so long that they should have ended themselves.
+        """
+        after_s = self._lease_s + MARGIN_S if after_s is None else after_s
+        limit = time.monotonic() - after_s
         with self.changed:
             found = [m.id for m in self.members.values() if m.seen < limit]
             for job in self.jobs.values():  # an earlier leader's, who have not called this one

@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 
 _TICK_S = 1.0
 _LOOK_S = 15.0  # between two lists of all instances, where nothing asks for an earlier one
+_QUIET_S = 8.0  # after so long without a call, EC2 is asked whether the instance is there
 _UNSEEN_S = 60.0  # so long a list may lack an instance that was just launched
 _LONGEST_PAUSE_S = 60.0
 _BAD_STARTS = 3  # after so many instances in turn that never called, none of them will
@@ -87,7 +88,7 @@ class Fleet:
         self._made: tuple[str, str] | None = None
         self._terms = terms
         self._condemned: dict[str, str] = {}
-        self._next_look = self._not_before = 0.0
+        self._last_look = self._next_look = self._not_before = 0.0
         self._failures = 0
         self._bad_starts = 0
         self._vouched_until = 0.0
@@ -164,12 +165,12 @@ class Fleet:
         for silent in self._crew.silent():
             self.condemn(silent, "it was not heard of for its lease")
         self._carry_out()
-        if now >= self._next_look or self._booting():
-            if self._launcher.settle():
-                self._next_look = 0.0
-            if now >= self._next_look:
-                self._compare(self._launcher.described())
-                self._next_look = time.monotonic() + _LOOK_S
+        if self._crew.silent(_QUIET_S):  # it calls every few seconds; what has become of it?
+            self._next_look = min(self._next_look, self._last_look + _QUIET_S)
+        if self._launcher.settle() or now >= self._next_look:
+            self._compare(self._launcher.described())
+            self._last_look = time.monotonic()
+            self._next_look = self._last_look + _LOOK_S
         self._vouch()
         self._fit()
 
