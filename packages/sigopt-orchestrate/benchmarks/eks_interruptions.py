@@ -1,6 +1,7 @@
 """E1: an EKS cluster whose creation is interrupted after each single call to AWS, in moto."""
 
 import contextlib
+import itertools
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -98,7 +99,7 @@ def inventory() -> dict[str, list[str]]:
 
 
 def interrupt_everywhere(file: ClusterFile, folder: Path) -> tuple[int, int, int]:
-    """Interrupts creating, then removing, after each call in turn, and goes on each time.
+    """Interrupts creating after its nth call, then removing after its nth, for each n.
 
     Returns:
         The number of interruptions while creating and while removing, and of those after which
@@ -108,25 +109,23 @@ def interrupt_everywhere(file: ClusterFile, folder: Path) -> tuple[int, int, int
     run(file, folder)
     whole = {kind: len(ids) for kind, ids in inventory().items()}
     undo(file, folder)
-    for place in (0, 1):
-        while True:
-            interrupted = False
+    for nth in itertools.count():
+        struck = [False, False]
+        for place, work in enumerate((run, undo)):
             try:
-                run(file, folder, interrupt_after=counts[0] if place == 0 else None)
+                work(file, folder, interrupt_after=nth)
             except Interrupted:
-                interrupted = True
-                run(file, folder)
-            bad += {kind: len(ids) for kind, ids in inventory().items()} != whole
-            try:
-                undo(file, folder, interrupt_after=counts[1] if place == 1 else None)
-            except Interrupted:
-                interrupted = True
-                undo(file, folder)
-            bad += inventory() != empty
-            if not interrupted:
-                break
-            counts[place] += 1
-    return counts[0], counts[1], bad
+                struck[place] = True
+                counts[place] += 1
+                work(file, folder)
+            found = inventory()
+            if place == 0:
+                bad += {kind: len(ids) for kind, ids in found.items()} != whole
+            else:
+                bad += found != empty
+        if not any(struck):
+            return counts[0], counts[1], bad
+    raise AssertionError("it counts for ever")
 
 
 def fail_everywhere(aws: Aws, file: ClusterFile, folder: Path, *, lost: bool) -> tuple[int, int]:

@@ -103,7 +103,9 @@ def pretend_aws() -> Iterator[Aws]:
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     moto.start()
     host, port = moto.get_host_and_port()
-    proxy = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Proxy,), {"moto": (host, port)}))
+    proxy = ThreadingHTTPServer(
+        ("127.0.0.1", 0), type("Handler", (_Proxy,), {"moto": (host, port)})
+    )
     proxy.daemon_threads = True
     aws = Aws(f"http://127.0.0.1:{proxy.server_address[1]}", f"http://{host}:{port}")
     proxy.RequestHandlerClass.aws = aws  # type: ignore[attr-defined]
@@ -202,7 +204,9 @@ class _Proxy(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = handle_any  # noqa: N815
 
     def _describe(self, body: bytes) -> Call:
-        scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([a-z0-9-]+)/", self.headers.get("Authorization", ""))
+        scope = re.search(
+            r"Credential=[^/]+/\d+/[^/]+/([a-z0-9-]+)/", self.headers.get("Authorization", "")
+        )
         service = scope[1] if scope else "?"
         given = {}
         if self.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
@@ -213,8 +217,14 @@ class _Proxy(BaseHTTPRequestHandler):
 
     def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         connection = http.client.HTTPConnection(*self.moto, timeout=60)
-        headers = {k: v for k, v in self.headers.items() if k.lower() not in {"content-length", "connection"}}
-        connection.request(self.command, self.path, body, {**headers, "Content-Length": str(len(body))})
+        headers = {
+            k: v
+            for k, v in self.headers.items()
+            if k.lower() not in {"content-length", "connection"}
+        }
+        connection.request(
+            self.command, self.path, body, {**headers, "Content-Length": str(len(body))}
+        )
         response = connection.getresponse()
         content = response.read()
         connection.close()
@@ -232,7 +242,11 @@ class _Proxy(BaseHTTPRequestHandler):
                 text = f"<ErrorResponse>{text}<RequestId>0</RequestId></ErrorResponse>"
             return answer.status, [("Content-Type", "text/xml")], text.encode()
         text = '{"__type": "%s", "message": "as the test wants it"}' % answer.code
-        return answer.status, [("Content-Type", "application/json"), ("x-amzn-ErrorType", answer.code)], text.encode()
+        return (
+            answer.status,
+            [("Content-Type", "application/json"), ("x-amzn-ErrorType", answer.code)],
+            text.encode(),
+        )
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Says nothing."""

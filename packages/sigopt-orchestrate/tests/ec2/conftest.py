@@ -19,8 +19,10 @@ from pretend_aws import AMI, Aws, pretend_aws
 
 @pytest.fixture(scope="session")
 def aws_server() -> Iterator[Aws]:
+    session.client.cache_clear()
     with pretend_aws() as server:
         yield server
+    session.client.cache_clear()
 
 
 @pytest.fixture
@@ -29,17 +31,17 @@ def aws(aws_server: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     for name, value in aws_server.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    session.client.cache_clear()
     aws_server.calls.clear()
     yield aws_server
     aws_server.rule = None
     for instance in aws_server.instances("pending", "running"):
         instance.terminate()
-    session.client.cache_clear()
 
 
 @pytest.fixture
 def ec2(aws: Aws) -> session.Client:
+    """Talks to `aws` through its proxy."""
+    assert aws.url
     return session.client("ec2")
 
 
@@ -47,9 +49,9 @@ def ec2(aws: Aws) -> session.Client:
 def template(ec2: session.Client) -> Iterator[tuple[str, str]]:
     """A launch template whose instances would do nothing."""
     data = {"ImageId": AMI, "UserData": base64.b64encode(b"#!/bin/sh\n").decode()}
-    made = ec2.call(
-        "create_launch_template", LaunchTemplateName="plain", LaunchTemplateData=data
-    )["LaunchTemplate"]
+    made = ec2.call("create_launch_template", LaunchTemplateName="plain", LaunchTemplateData=data)[
+        "LaunchTemplate"
+    ]
     yield made["LaunchTemplateId"], "1"
     ec2.call("delete_launch_template", LaunchTemplateName="plain")
 

@@ -69,6 +69,10 @@ class Experiment:
         assert self.leader is not None
         assert self.leader.wait(_PATIENCE_S) == 0, (self.home.parent / "leader.log").read_text()
 
+    def over(self) -> bool:
+        assert self.leader is not None
+        return self.leader.poll() is not None
+
     def trials(self) -> list[TrialRecord]:
         if not (self.home / "orchestrate.db").exists():
             return []
@@ -93,6 +97,12 @@ def wait_for(condition: Callable[[], Any]) -> Any:
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.1)
     return found
+
+
+def let_go(hosts: Hosts) -> None:
+    """Tells the trials of all hosts that they may end."""
+    for host in hosts.running:
+        hosts.run(host, "touch /var/lib/orchestrate/work/go")
 
 
 @contextmanager
@@ -139,8 +149,7 @@ def test_trials_outlive_a_spot_notice_a_killed_agent_and_a_restarted_server(
         experiment.kill()
         experiment.lead("resume", "1")
         kept = hosts.hosts[experiment.place(lost[0])]
-        for host in wait_for(lambda: h if len(h := hosts.running) == 2 else None):
-            wait_for(lambda: hosts.run(host, "touch /var/lib/orchestrate/work/go"))
+        wait_for(lambda: experiment.over() or let_go(hosts))
         experiment.finish()
     trials = experiment.trials()
     assert [trial.values for trial in trials] == [{"y": t.assignments["x"]} for t in trials]
@@ -157,9 +166,7 @@ def test_trials_outlive_a_spot_notice_a_killed_agent_and_a_restarted_server(
 def test_an_instance_whose_server_is_dead_ends_itself_even_if_its_agent_hangs(
     aws: Aws, hosts: Hosts, tmp_path: Path
 ) -> None:
-    experiment = Experiment(
-        tmp_path, aws, hosts.address, command="sleep 600", budget=2, parallel=2
-    )
+    experiment = Experiment(tmp_path, aws, hosts.address, command="sleep 600", budget=2, parallel=2)
     with ended_at_last(experiment):
         experiment.lead()
         wait_for(lambda: len(experiment.running()) == 2)

@@ -135,7 +135,13 @@ def test_a_dry_pool_is_asked_again_after_a_while() -> None:
 def test_the_reaper_ends_strangers_by_tag_and_lease_only(ec2: Client, aws: Aws) -> None:
     def run(given: dict[str, str]) -> str:
         spec: list[Any] = [{"ResourceType": "instance", "Tags": tags(given)}] if given else []
-        made = ec2.call("run_instances", ImageId="ami-0d27e0fb3bac4d724", MinCount=1, MaxCount=1, TagSpecifications=spec)
+        made = ec2.call(
+            "run_instances",
+            ImageId="ami-0d27e0fb3bac4d724",
+            MinCount=1,
+            MaxCount=1,
+            TagSpecifications=spec,
+        )
         return str(made["Instances"][0]["InstanceId"])
 
     run({})

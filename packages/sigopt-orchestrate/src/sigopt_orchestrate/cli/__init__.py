@@ -30,7 +30,10 @@ _COMMANDS = {
     "report": (f"{_ROOM}.report", "Write one self-contained HTML page."),
     "server": (f"{_ROOM}.server", "Serve the dashboard and SigOpt's API v1."),
     "token": (f"{_ROOM}.token", "Make, list and revoke the server's tokens."),
-    "cluster": (f"{_ROOM}.cluster", "Connect Kubernetes clusters, and test them."),
+    "cluster": (
+        f"{_ROOM}.cluster",
+        "Connect Kubernetes clusters, test them, and make them on EKS.",
+    ),
     "kubectl": (f"{_ROOM}.kubectl", "Call kubectl in a connected cluster."),
     "migrate": (f"{_ROOM}.migrate", "Turn the old tools' files into an experiment file."),
     "import": (f"{_ROOM}.imports", "Take over an Optuna study or a SigOpt experiment."),

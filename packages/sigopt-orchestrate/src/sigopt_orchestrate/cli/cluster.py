@@ -9,6 +9,7 @@ import yaml
 from rich.table import Table
 from rich.text import Text
 
+from sigopt_orchestrate.cli import eks
 from sigopt_orchestrate.cli.options import json_option
 from sigopt_orchestrate.cli.tables import open_console
 from sigopt_orchestrate.cli.views import print_json
@@ -25,7 +26,11 @@ _name = click.argument("name", required=False)
 
 @click.group("cluster")
 def cluster_command() -> None:
-    """Connect Kubernetes clusters, test them, and install the server in one."""
+    """Connect Kubernetes clusters, make them on EKS, and install the server in one."""
+
+
+for _command in eks.COMMANDS:
+    cluster_command.add_command(_command)
 
 
 @cluster_command.command("connect")

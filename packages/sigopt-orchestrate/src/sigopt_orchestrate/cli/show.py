@@ -39,6 +39,8 @@ def status_command(experiment: int | None, home: Path, url: str | None, as_json:
     counts = ", ".join(f"{count} {state}" for state, count in view["trials"].items())
     console.print(Text(f"experiment {record.id}: {record.spec.name}", style="bold"))
     console.print(f"{view['state']}: {view['observed']}/{record.spec.budget} observed; {counts}")
+    if view["cost_usd"] is not None:
+        console.print(f"cost so far: {view['cost_usd']:.4f} USD of instances, idle time included")
     if record.reason:
         console.print(Text(record.reason))
     console.print(trial_table(record.spec, trials))

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from sigopt_orchestrate.dashboard import best_trials
+from sigopt_orchestrate.executors import experiment_spending, trial_usd
 from sigopt_orchestrate.lifecycle import ExperimentState, TrialState
 from sigopt_orchestrate.store import (
     ExperimentFolder,
@@ -42,6 +43,7 @@ def trial_view(trial: TrialRecord, folder: ExperimentFolder) -> View:
         "created_at": trial.created_at,
         "started_at": trial.started_at,
         "ended_at": trial.ended_at,
+        "cost_usd": trial_usd(folder, trial.number, trial.attempt),
         "output": str(folder.attempt(trial.number, trial.attempt).output),
     }
 
@@ -49,6 +51,7 @@ def trial_view(trial: TrialRecord, folder: ExperimentFolder) -> View:
 def summary_view(store: Store, experiment: ExperimentRecord, trials: Sequence[TrialRecord]) -> View:
     """Returns an experiment without its trials one by one."""
     folder = store.home.experiment(experiment.id)
+    spent = experiment_spending(folder)
     return {
         "id": experiment.id,
         "name": experiment.spec.name,
@@ -58,6 +61,7 @@ def summary_view(store: Store, experiment: ExperimentRecord, trials: Sequence[Tr
         "observed": sum(trial.state.observed for trial in trials),
         "trials": {str(s): n for s in TrialState if (n := sum(t.state is s for t in trials))},
         "best": [trial_view(t, folder) for t in best_trials(experiment.spec, trials)],
+        "cost_usd": None if spent is None else spent.usd,
         "created_at": experiment.created_at,
         "ended_at": experiment.ended_at,
     }

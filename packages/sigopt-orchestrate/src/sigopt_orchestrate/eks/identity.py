@@ -196,7 +196,9 @@ def access_entry(arn: str) -> Step:
         eks = context.client("eks")
         tolerant(lambda: eks.call("delete_access_entry", **given), GONE)
 
-    return Step(f"access {arn}", f"access entry: {arn} is an administrator", find, make, undo, settle)
+    return Step(
+        f"access {arn}", f"access entry: {arn} is an administrator", find, make, undo, settle
+    )
 
 
 def _find_role(context: Context, name: str) -> list[str]:

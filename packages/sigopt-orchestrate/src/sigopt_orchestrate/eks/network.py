@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sigopt_orchestrate.aws.session import tags
+from sigopt_orchestrate.aws.session import AwsError, tags
 from sigopt_orchestrate.eks.steps import EXISTS, GONE, TAG, Context, Step, tolerant
 
 _RANGE = "10.42.0.0/16"
@@ -58,7 +58,13 @@ def _subnet(number: int) -> Step:
         zones = sorted(zone["ZoneName"] for zone in found)
         given = {"VpcId": context.made["vpc"], "CidrBlock": block}
         zone = zones[number % len(zones)]
-        return _make(context, "subnet", "SubnetId", role, **given, AvailabilityZone=zone)
+        try:
+            return _make(context, "subnet", "SubnetId", role, **given, AvailabilityZone=zone)
+        except AwsError as error:
+            found = _find(context, "subnets", "SubnetId", {"orchestrate:part": f"subnet {number}"})
+            if error.code != "InvalidSubnet.Conflict" or not found:
+                raise
+            return found[0]  # made by a request whose answer was lost
 
     def settle(context: Context, subnet: str) -> None:
         ec2 = context.client("ec2")
@@ -78,9 +84,7 @@ def _subnet(number: int) -> Step:
     )
 
 
-def _find(
-    context: Context, kind: str, key: str, having: dict[str, str] | None = None
-) -> list[str]:
+def _find(context: Context, kind: str, key: str, having: dict[str, str] | None = None) -> list[str]:
     wanted = {TAG: context.file.name, **(having or {})}
     filters = [{"Name": f"tag:{name}", "Values": [value]} for name, value in wanted.items()]
     found = context.client("ec2").call(f"describe_{kind}", Filters=filters)
@@ -127,9 +131,7 @@ def _undo_gateway(context: Context, gateway: str) -> None:
 def _settle_table(context: Context, table: str) -> None:
     route = {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0"}
     ec2 = context.client("ec2")
-    tolerant(
-        lambda: ec2.call("create_route", **route, GatewayId=context.made["gateway"]), EXISTS
-    )
+    tolerant(lambda: ec2.call("create_route", **route, GatewayId=context.made["gateway"]), EXISTS)
 
 
 def _undo_table(context: Context, table: str) -> None:
@@ -137,7 +139,5 @@ def _undo_table(context: Context, table: str) -> None:
     described = ec2.call("describe_route_tables", RouteTableIds=[table])["RouteTables"][0]
     for one in described["Associations"]:
         if not one.get("Main"):
-            _undo(
-                context, "disassociate_route_table", AssociationId=one["RouteTableAssociationId"]
-            )
+            _undo(context, "disassociate_route_table", AssociationId=one["RouteTableAssociationId"])
     _undo(context, "delete_route_table", RouteTableId=table)

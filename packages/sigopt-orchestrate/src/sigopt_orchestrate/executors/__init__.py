@@ -11,6 +11,7 @@ from sigopt_orchestrate.executors.presence import (
     Running,
     Starting,
 )
+from sigopt_orchestrate.executors.spending import Spending, experiment_spending, trial_usd
 from sigopt_orchestrate.executors.supervisor import wake
 from sigopt_orchestrate.executors.usage import Usage, usage
 
@@ -24,9 +25,12 @@ __all__ = [
     "Lost",
     "Presence",
     "Running",
+    "Spending",
     "Starting",
     "Usage",
     "Work",
+    "experiment_spending",
+    "trial_usd",
     "usage",
     "wake",
 ]

@@ -10,6 +10,7 @@ from sigopt_orchestrate.errors import StoreUnavailableError, SuggestionError
 from sigopt_orchestrate.executors import Attempt, Ended, Executor, Presence, Starting
 from sigopt_orchestrate.lifecycle import ExperimentState, TrialState
 from sigopt_orchestrate.reconcile.early import EarlyEnds
+from sigopt_orchestrate.reconcile.limits import limit_reached
 from sigopt_orchestrate.reconcile.outcome import Misconfigured, Outcome, read_outcome
 from sigopt_orchestrate.reconcile.patience import Patience
 from sigopt_orchestrate.reconcile.plan import (
@@ -82,6 +83,7 @@ class RunLoop:
         self._patience = Patience(self._experiment.spec.timeouts)
         self._stop_requested = False
         self._verdict: str | None = None
+        self._limit: str | None = None
         self._misconfigured: set[int] = set()
         self._hints: set[tuple[int, int]] = set()
         self._next_full_look = self._next_beat = 0.0
@@ -120,13 +122,14 @@ class RunLoop:
         roster = self._ledger.roster
         if roster.in_flight:
             return False
-        return self._stopping or roster.observed >= self._experiment.spec.budget
+        over = self._stopping or self._limit is not None
+        return over or roster.observed >= self._experiment.spec.budget
 
     def _end(self) -> ExperimentRecord:
         if self._verdict is not None:
             return self._ledger.end(ExperimentState.FAILED, self._verdict)
         if self._ledger.roster.observed < self._experiment.spec.budget:
-            return self._ledger.end(ExperimentState.STOPPED, "stopped on request")
+            return self._ledger.end(ExperimentState.STOPPED, self._limit or "stopped on request")
         return self._ledger.end(ExperimentState.COMPLETED)
 
     def _patiently(self, work: Callable[[], _T]) -> _T:
@@ -238,7 +241,10 @@ class RunLoop:
         for suggestion in self._supply.arrived:
             self._ledger.add_trial(suggestion.assignments, suggestion.source)
         queued = [t for t in roster.waiting.values() if t.state is TrialState.QUEUED]
-        return [self._ledger.lease(trial) for trial in queued[: self._free_slots()]]
+        chosen = queued[: self._free_slots()]
+        if chosen and self._limit is None:
+            self._limit = limit_reached(self._experiment, self._folder)
+        return [] if self._limit else [self._ledger.lease(trial) for trial in chosen]
 
     def _free_slots(self) -> int:
         in_flight = len(self._ledger.roster.in_flight)

@@ -11,6 +11,7 @@ from sigopt_orchestrate.spec.experiment import (
     Retries,
     Timeouts,
 )
+from sigopt_orchestrate.spec.limits import Limits
 from sigopt_orchestrate.spec.metrics import Metric
 from sigopt_orchestrate.spec.parameters import (
     Assignments,
@@ -32,6 +33,7 @@ __all__ = [
     "Experiment",
     "IntParameter",
     "Kubernetes",
+    "Limits",
     "Metric",
     "Mpi",
     "Nodes",

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from sigopt_orchestrate.spec.duration import Duration
 from sigopt_orchestrate.spec.memory import Memory
-from sigopt_orchestrate.spec.section import Section, Whole, refusal
+from sigopt_orchestrate.spec.section import Number, Section, refusal
 
 InstanceType = Annotated[
     str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$", max_length=40)
@@ -55,6 +55,7 @@ class Ec2(Section):
             and `__pycache__`.
         lease: An instance that hears nothing from this machine for so long ends itself.
         idle: So long an instance without a trial is kept.
+        prices: USD per hour by instance type, where you pay others than the public ones.
         boot: From the launch of an instance to the first word of its agent.
     """
 
@@ -75,6 +76,7 @@ class Ec2(Section):
     setup: str | None = None
     source: bool = True
     exclude: tuple[str, ...] = ()
+    prices: dict[InstanceType, Annotated[Number, Field(ge=0)]] = Field(default_factory=dict)
     lease_s: Annotated[Duration, Field(ge=2, le=86400)] = Field(default=120.0, alias="lease")
     idle_s: Duration = Field(default=60.0, alias="idle")
     boot_s: Duration = Field(default=600.0, alias="boot")

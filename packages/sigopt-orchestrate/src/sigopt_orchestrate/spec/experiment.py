@@ -11,6 +11,7 @@ from sigopt_orchestrate.spec.consistency import TASK, check_search, refuse_repea
 from sigopt_orchestrate.spec.duration import Duration
 from sigopt_orchestrate.spec.early_stopping import EarlyStopping
 from sigopt_orchestrate.spec.ec2 import Ec2
+from sigopt_orchestrate.spec.limits import Limits
 from sigopt_orchestrate.spec.memory import Memory
 from sigopt_orchestrate.spec.metrics import Metric
 from sigopt_orchestrate.spec.parameters import Assignments, Parameter
@@ -68,7 +69,7 @@ class Resources(Section):
     Attributes:
         memory: The bytes of all its processes together; an attempt that uses more is ended and
             counts as out of memory. None for no limit.
-        cpu: The cores that a node keeps free for it. Like all below but `spot`, for Kubernetes only.
+        cpu: The cores that a node keeps free for it. Like all below but `spot`, for Kubernetes.
         cpu_limit: The cores that it can never use more of; None for no limit.
         gpu: How many GPUs.
         gpu_type: The resource that a GPU is to Kubernetes.
@@ -151,6 +152,7 @@ class Experiment(Section):
     retries: Retries = Retries()
     timeouts: Timeouts = Timeouts()
     resources: Resources = Resources()
+    limits: Limits = Limits()
     image: Image | None = None
     nodes: Nodes = Nodes()
     backend: Backend | None = None
@@ -240,6 +242,9 @@ class Experiment(Section):
         return self
 
     def _check_backend(self) -> None:
+        on_ec2 = self.backend is not None and self.backend.ec2 is not None
+        if self.limits.cost_usd is not None and not on_ec2:
+            raise refusal("needs `backend: ec2`, whose prices are known", "limits", "cost_usd")
         if self.backend is not None and self.backend.ec2 is not None:
             self._check_ec2(self.backend.ec2)
         elif self.backend is None:
@@ -255,7 +260,9 @@ class Experiment(Section):
     def _check_ec2(self, ec2: Ec2) -> None:
         """An instance is the trial's own: what divides a machine makes no sense there."""
         if self.image is not None:
-            raise refusal("is for `backend: kubernetes`; on EC2 give an `ami` or a `setup`", "image")
+            raise refusal(
+                "is for `backend: kubernetes`; on EC2 give an `ami` or a `setup`", "image"
+            )
         for name in ("cpu", "cpu_limit", "gpu", "disk"):
             if getattr(self.resources, name):
                 said = "is for `backend: kubernetes`; on EC2 choose `types` that have it"

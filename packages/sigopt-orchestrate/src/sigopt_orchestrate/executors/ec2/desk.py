@@ -20,7 +20,7 @@ from sigopt_orchestrate.store import AttemptFolder
 
 _MOST = 1 << 20
 _SILENT_S = 60
-_PARTS = {"log", "metrics"}
+_PARTS = {"log", "metrics", "exit"}
 
 
 class Desk:
@@ -142,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
-    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+    def do_GET(self) -> None:
         if not self._allowed():
             return
         if urlsplit(self.path).path != "/source" or self.desk.source is None:
@@ -150,7 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(HTTPStatus.OK, self.desk.source.read_bytes())
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         body = self._body()
         if body is None or urlsplit(self.path).path != "/beat":
             return
@@ -164,25 +164,22 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._json(answer)
 
-    def do_PUT(self) -> None:  # noqa: N802
+    def do_PUT(self) -> None:
         body = self._body()
         if body is None:
             return
-        at = urlsplit(self.path)
-        query = {key: value[0] for key, value in parse_qs(at.query).items()}
+        report = _report(self.path)
+        if report is None:
+            self._answer(HTTPStatus.BAD_REQUEST, b"not a report as agents make it")
+            return
+        token, part, rank, at = report
         try:
-            _, kind, token, part = at.path.split("/")
-            rank, offset = int(query["rank"]), int(query.get("at", "0"))
-            if kind != "attempts" or rank < 0:
-                raise ValueError(kind)
             if part == "exit":
                 known: Any = self.desk.conclude(token, rank, json.loads(body)) or None
-            elif part in _PARTS:
-                known = self.desk.append(token, part, rank, offset, body)
             else:
-                raise ValueError(part)
-        except (ValueError, KeyError):
-            self._answer(HTTPStatus.BAD_REQUEST, b"not a report as agents make it")
+                known = self.desk.append(token, part, rank, at, body)
+        except (ValueError, KeyError, TypeError):
+            self._answer(HTTPStatus.BAD_REQUEST, b"not a record as agents make it")
             return
         except OSError:  # a full disk may pass
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, b"it cannot be kept now")
@@ -224,6 +221,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         with contextlib.suppress(OSError):
             self.wfile.write(content)
+
+
+def _report(address: str) -> tuple[str, str, int, int] | None:
+    """Returns the attempt, the part, the rank and the place that `/attempts/...` names."""
+    at = urlsplit(address)
+    query = {key: value[0] for key, value in parse_qs(at.query).items()}
+    rank, offset = query.get("rank", ""), query.get("at", "0")
+    _, *names = at.path.split("/")
+    if len(names) != 3 or names[0] != "attempts" or names[2] not in _PARTS:
+        return None
+    if not (rank.isdecimal() and offset.isdecimal()):
+        return None
+    return names[1], names[2], int(rank), int(offset)
 
 
 def own_address() -> str:

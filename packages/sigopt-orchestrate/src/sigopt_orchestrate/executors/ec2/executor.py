@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import secrets
+import time
 from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sigopt_orchestrate import worker
+from sigopt_orchestrate.aws.prices import Prices
 from sigopt_orchestrate.aws.session import AwsError, Client, client
 from sigopt_orchestrate.errors import SpecError
 from sigopt_orchestrate.executors.ec2.crew import Crew, Job, Member
@@ -67,6 +69,7 @@ class Ec2Executor:
         self._names = Names.of(experiment)
         self._retained: set[str] | None = None
         self._ec2 = client("ec2", self._wanted.region)
+        self._prices = Prices(str(self._ec2.raw.meta.region_name), self._wanted.prices)
         self._journal = Journal(folder.root / "fleet.json")
         self._crew = Crew(self._wanted.lease_s, self._note_place, self._hint)
         source = None
@@ -158,7 +161,7 @@ class Ec2Executor:
         ssm = client("ssm", wanted.region)
         subnets = wanted.subnets or _default_subnets(self._ec2)
         pools = Pools(wanted.types, subnets, self._spec.resources.spot)
-        launcher = Launcher(self._ec2, names, self._journal, pools, lambda *_: None)
+        launcher = Launcher(self._ec2, names, self._journal, pools, self._prices.per_hour)
         terms = Terms(
             nodes=self._spec.nodes.count,
             most=self._spec.parallel * self._spec.nodes.count,
@@ -171,7 +174,14 @@ class Ec2Executor:
             return ensure_template(self._ec2, ssm, names, self._spec, script)
 
         return Fleet(
-            self._ec2, names, self._journal, self._crew, pools, launcher, template, terms
+            self._ec2,
+            names=names,
+            journal=self._journal,
+            crew=self._crew,
+            pools=pools,
+            launcher=launcher,
+            template=template,
+            terms=terms,
         )
 
     def _hint(self, attempt: Attempt) -> None:
@@ -192,7 +202,8 @@ class Ec2Executor:
                     "usd_per_hour": entry.usd_per_hour if entry is not None else None,
                 }
             )
-        write_whole(job.attempt.folder.place, {"instances": ranks, "waits_for": None})
+        place = {"instances": ranks, "waits_for": None, "at": time.time()}
+        write_whole(job.attempt.folder.place, place)
         self._hint(job.attempt)
 
     def _found_again(self, attempt: Attempt) -> Job | None:

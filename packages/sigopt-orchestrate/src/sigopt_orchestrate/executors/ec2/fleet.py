@@ -58,6 +58,7 @@ class Fleet:
     def __init__(
         self,
         ec2: Client,
+        *,
         names: Names,
         journal: Journal,
         crew: Crew,
@@ -215,7 +216,13 @@ class Fleet:
         for number, group in by_launch.items():
             launch = self._journal.launches.get(number or 0)
             allowed = launch.count if launch is not None else 0
-            group.sort(key=lambda one: (one["InstanceId"] not in self._crew.members, str(one["LaunchTime"]), one["InstanceId"]))
+            group.sort(
+                key=lambda one: (
+                    one["InstanceId"] not in self._crew.members,
+                    str(one["LaunchTime"]),
+                    one["InstanceId"],
+                )
+            )
             for one in group[:allowed]:
                 self._launcher.enter(number or 0, one)
                 member = self._crew.members.get(one["InstanceId"])
@@ -254,9 +261,7 @@ class Fleet:
         now, alive = time.time(), [entry.id for entry in self._journal.alive]
         if alive and now > self._vouched_until - self._terms.lease_s:
             until = self.until()
-            self._ec2.call(
-                "create_tags", Resources=alive, Tags=tags({LEASE: str(round(until))})
-            )
+            self._ec2.call("create_tags", Resources=alive, Tags=tags({LEASE: str(round(until))}))
             self._vouched_until = until
 
     def until(self) -> float:
@@ -314,9 +319,7 @@ class Fleet:
         got = None
         nodes = self._terms.nodes
         for count in [nodes] * (missing // nodes) if nodes > 1 else [missing]:
-            got = self._launcher.launch(
-                self._made, count, together=nodes > 1, until=self.until()
-            )
+            got = self._launcher.launch(self._made, count, together=nodes > 1, until=self.until())
         if got is None:
             wait_s = self._pools.wait_s()
             self.waits_for = f"EC2 has no capacity in any pool; asked again in {wait_s:.0f} s"

@@ -1,4 +1,4 @@
-"""Launching instances: the intent first, once for each intent, and elsewhere where there are none."""
+"""Launching instances: the intent first, once for each, and elsewhere where there are none."""
 
 import time
 from collections.abc import Callable
@@ -105,6 +105,7 @@ class Launcher:
         if together:
             options = {"SingleInstanceType": True, "SingleAvailabilityZone": True}
             options["MinTargetCapacity"] = count
+
         def priority(place: int) -> Json:
             return {"Priority": float(place)} if market == "on-demand" else {}
 
@@ -175,9 +176,7 @@ class Launcher:
         type_, zone = described["InstanceType"], described["Placement"]["AvailabilityZone"]
         market = described.get("InstanceLifecycle", "on-demand")
         price = self._price(type_, zone, market)
-        entered = Instance(
-            described["InstanceId"], number, type_, zone, market, price, time.time()
-        )
+        entered = Instance(described["InstanceId"], number, type_, zone, market, price, time.time())
         self._journal.instances[entered.id] = entered
 
 

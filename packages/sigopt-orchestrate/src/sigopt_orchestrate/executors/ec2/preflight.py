@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from sigopt_orchestrate.aws.prices import Prices
 from sigopt_orchestrate.aws.session import NO_RIGHTS, AwsError, Client, client
 from sigopt_orchestrate.errors import CloudError
 from sigopt_orchestrate.executors.ec2.template import all_have_efa, image_id
@@ -38,6 +39,7 @@ def preflight(spec: Experiment) -> Iterator[Check]:
         yield from _subnets(ec2, wanted)
         yield from _offers(ec2, wanted)
         yield from _quotas(ec2, spec, wanted)
+        yield from _prices(str(region), spec, wanted)
         if spec.nodes.count > 1:
             efa = all_have_efa(ec2, wanted.types)
             said = "all types have EFA" if efa else "not all types have EFA: plain networking"
@@ -118,13 +120,34 @@ def _quotas(ec2: Client, spec: Experiment, wanted: Ec2) -> Iterator[Check]:
     yield Check("quotas", "ok" if asked <= quota else "note", said)
 
 
+def _prices(region: str, spec: Experiment, wanted: Ec2) -> Iterator[Check]:
+    """What an hour of the whole fleet costs at most, and whether a limit can be kept."""
+    prices = Prices(region, wanted.prices)
+    known = {name: prices.per_hour(name, "", "on-demand") for name in wanted.types}
+    missing = [name for name, price in known.items() if price is None]
+    if missing:
+        said = f"of {', '.join(missing)} are not known; name them in backend.ec2.prices"
+        verdict: Literal["bad", "note"] = "bad" if spec.limits.cost_usd is not None else "note"
+        prefix = "limits.cost_usd: the prices" if verdict == "bad" else "those"
+        yield Check("prices", verdict, f"{prefix} {said}")
+        return
+    most = max(price or 0.0 for price in known.values()) * spec.parallel * spec.nodes.count
+    yield Check("prices", "ok", f"at most {most:.2f} USD an hour, on demand; spot costs less")
+
+
 def _permissions(ec2: Client) -> Iterator[Check]:
     """Rehearses what may be rehearsed; EC2 answers a dry run with an error in any case."""
     missing = []
     for call, given in (
         ("terminate_instances", {"InstanceIds": ["i-00000000000000000"]}),
-        ("create_tags", {"Resources": ["i-00000000000000000"], "Tags": [{"Key": "a", "Value": ""}]}),
-        ("create_launch_template", {"LaunchTemplateName": "orc-rehearsal", "LaunchTemplateData": {}}),
+        (
+            "create_tags",
+            {"Resources": ["i-00000000000000000"], "Tags": [{"Key": "a", "Value": ""}]},
+        ),
+        (
+            "create_launch_template",
+            {"LaunchTemplateName": "orc-rehearsal", "LaunchTemplateData": {}},
+        ),
     ):
         try:
             ec2.call(call, DryRun=True, **given)

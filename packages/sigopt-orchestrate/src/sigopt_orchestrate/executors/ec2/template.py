@@ -62,7 +62,9 @@ def remove_template(ec2: Client, names: Names, *, gang: bool) -> None:
         LaunchTemplateName=names.root,
     )
     if gang:
-        _delete(ec2, "delete_placement_group", "InvalidPlacementGroup.Unknown", GroupName=names.root)
+        _delete(
+            ec2, "delete_placement_group", "InvalidPlacementGroup.Unknown", GroupName=names.root
+        )
 
 
 def _delete(ec2: Client, operation: str, gone: str, **given: str) -> None:

@@ -23,7 +23,8 @@ _SCRIPT = """\
 root={root}
 end() {{ shutdown -h now || poweroff -f; }}
 trap end EXIT
-export HOME="${{HOME:-/root}}" PATH="${{PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}}"
+export HOME="${{HOME:-/root}}"
+export PATH="${{PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}}"
 umask 077
 mkdir -p "$root/code" && cd "$root" || exit 1
 cut -d. -f1 /proc/uptime > alive

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import json
-import urllib.error
-import urllib.request
 
-_BASE = "http://169.254.169.254/latest/"
+_HOST = "169.254.169.254"
 _TTL_S = 21600
 _TIMEOUT_S = 2.0
 
@@ -16,8 +15,6 @@ class Metadata:
 
     def __init__(self) -> None:
         self._token: str | None = None
-        # No proxy: the address is this instance's own.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def get(self, path: str) -> str | None:
         """Returns what is at `path`, or None where there is nothing.
@@ -27,17 +24,18 @@ class Metadata:
         """
         for fresh in (False, True):
             if fresh or self._token is None:
-                self._token = self._ask(
-                    "PUT", "api/token", {"X-aws-ec2-metadata-token-ttl-seconds": str(_TTL_S)}
-                )
-            try:
-                return self._ask("GET", path, {"X-aws-ec2-metadata-token": self._token})
-            except urllib.error.HTTPError as error:
-                if error.code == 404:
-                    return None
-                if error.code != 401 or fresh:
-                    raise
-        return None
+                ttl = {"X-aws-ec2-metadata-token-ttl-seconds": str(_TTL_S)}
+                status, self._token = self._ask("PUT", "api/token", ttl)
+                if status != 200:
+                    raise OSError(f"the metadata service gives no token: {status}")
+            status, said = self._ask("GET", path, {"X-aws-ec2-metadata-token": self._token})
+            if status == 200:
+                return said
+            if status == 404:
+                return None
+            if status != 401 or fresh:
+                break
+        raise OSError(f"the metadata service answers {status} to {path}")
 
     def describe(self) -> dict[str, str]:
         """Returns who this instance is: `instance`, `type`, `zone` and `ip`."""
@@ -63,7 +61,13 @@ class Metadata:
         except (ValueError, KeyError, TypeError):
             return said[:100]
 
-    def _ask(self, method: str, path: str, headers: dict[str, str]) -> str:
-        request = urllib.request.Request(_BASE + path, method=method, headers=headers)
-        with self._opener.open(request, timeout=_TIMEOUT_S) as response:
-            return str(response.read().decode())
+    def _ask(self, method: str, path: str, headers: dict[str, str]) -> tuple[int, str]:
+        connection = http.client.HTTPConnection(_HOST, timeout=_TIMEOUT_S)
+        try:
+            connection.request(method, f"/latest/{path}", headers=headers)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        except http.client.HTTPException as error:
+            raise OSError(f"the metadata service does not answer: {error}") from None
+        finally:
+            connection.close()
