@@ -24,6 +24,10 @@ README = HERE.parent / "README.md"
 BEGIN, END = "<!-- measured: benchmarks/run.py writes from here -->", "<!-- to here -->"
 FIGURES = {
     "P1": "hundred_thousand:measure",
+    "E1": "eks_interruptions:measure",
+    "E2": "ec2_faults:e2",
+    "E3": "ec2_faults:e3",
+    "E4": "ec2_faults:e4",
     "O1": "optimiser:o1",
     "O2": "optimiser:o2",
     "O3": "optimiser:o3",

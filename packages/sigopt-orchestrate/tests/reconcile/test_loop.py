@@ -281,3 +281,13 @@ def test_an_attempt_that_never_starts_is_tried_again_and_charged(
     )
     assert [t.losses for t in trials] == [0, 1]
     assert trials[1].state is TrialState.COMPLETED
+
+
+def test_a_limit_that_is_reached_starts_no_trial_and_is_named(
+    run: Run, make_spec: Callable[..., Experiment]
+) -> None:
+    ended, trials = run(make_spec(limits={"wall": 0.001}))
+    assert ended.state is ExperimentState.STOPPED
+    assert ended.reason is not None
+    assert ended.reason.startswith("limits.wall: ")
+    assert not any(trial.attempt for trial in trials)

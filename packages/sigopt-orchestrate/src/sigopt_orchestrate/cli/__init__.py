@@ -34,6 +34,8 @@ _COMMANDS = {
         f"{_ROOM}.cluster",
         "Connect Kubernetes clusters, test them, and make them on EKS.",
     ),
+    "policy": (f"{_ROOM}.aws", "Print the least IAM policy for EC2 or a cluster.yml."),
+    "reap": (f"{_ROOM}.aws", "End instances on EC2 that nobody vouches for."),
     "kubectl": (f"{_ROOM}.kubectl", "Call kubectl in a connected cluster."),
     "migrate": (f"{_ROOM}.migrate", "Turn the old tools' files into an experiment file."),
     "import": (f"{_ROOM}.imports", "Take over an Optuna study or a SigOpt experiment."),
