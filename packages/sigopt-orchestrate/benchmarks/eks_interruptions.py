@@ -58,7 +58,7 @@ def undo(file: ClusterFile, folder: Path, *, interrupt_after: int | None = None)
 @contextlib.contextmanager
 def _interruption(after: int | None) -> Iterator[None]:
     made = 0
-    honest = session.Client._guarded
+    honest = session.Client.guarded
 
     def counted(self: session.Client, operation: str, work: Callable[[], Any]) -> Any:
         nonlocal made
@@ -68,11 +68,11 @@ def _interruption(after: int | None) -> Iterator[None]:
             raise Interrupted
         return answer
 
-    session.Client._guarded = counted  # type: ignore[method-assign]
+    session.Client.guarded = counted  # type: ignore[method-assign]
     try:
         yield
     finally:
-        session.Client._guarded = honest  # type: ignore[method-assign]
+        session.Client.guarded = honest  # type: ignore[method-assign]
 
 
 def inventory() -> dict[str, list[str]]:

@@ -264,7 +264,7 @@ class _Imds(BaseHTTPRequestHandler):
     tokens: set[str]
     protocol_version = "HTTP/1.1"
 
-    def do_PUT(self) -> None:  # noqa: N802
+    def do_PUT(self) -> None:
         known = self.path == "/latest/api/token"
         lasting = self.headers.get("X-aws-ec2-metadata-token-ttl-seconds")
         if not (known and lasting):
@@ -274,7 +274,7 @@ class _Imds(BaseHTTPRequestHandler):
         self.tokens.add(token)
         self._answer(200, token)
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         if self.headers.get("X-aws-ec2-metadata-token") not in self.tokens:
             self._answer(401, "")
             return

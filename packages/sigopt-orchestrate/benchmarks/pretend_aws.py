@@ -4,6 +4,7 @@ What is learnt from it is what moto emulates and no more: see docs/ec2.md.
 """
 
 import http.client
+import json
 import logging
 import re
 import threading
@@ -87,11 +88,11 @@ class Aws:
 
     @property
     def ec2(self) -> Any:
-        """moto's own picture of EC2."""
+        """EC2 as moto has it in memory."""
         return ec2_backends[DEFAULT_ACCOUNT_ID][REGION]
 
     def instances(self, *states: str) -> list[Any]:
-        """moto's instances in these states."""
+        """All instances in these states."""
         found = [i for r in self.ec2.all_reservations() for i in r.instances]
         return [i for i in found if not states or i.state in states]
 
@@ -243,7 +244,7 @@ class _Proxy(BaseHTTPRequestHandler):
             elif call.service != "s3":
                 text = f"<ErrorResponse>{text}<RequestId>0</RequestId></ErrorResponse>"
             return answer.status, [("Content-Type", "text/xml")], text.encode()
-        text = '{"__type": "%s", "message": "as the test wants it"}' % answer.code
+        text = json.dumps({"__type": answer.code, "message": "as the test wants it"})
         return (
             answer.status,
             [("Content-Type", "application/json"), ("x-amzn-ErrorType", answer.code)],

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from eks_interruptions import SMALL, run, undo
-from pretend_aws import Aws
 
 from sigopt_orchestrate.aws import session
 from sigopt_orchestrate.aws.policy import cluster_policy, experiment_policy
@@ -28,14 +27,14 @@ def allowed(document: dict[str, object]) -> set[str]:
 def made(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The actions that were asked of AWS, as IAM calls them."""
     found: set[str] = set()
-    honest = session.Client._guarded
+    honest = session.Client.guarded
 
     def noted(self: session.Client, operation: str, work: Callable[[], object]) -> object:
         service = self.service.replace("service-quotas", "servicequotas")
         found.add(f"{service}:{operation.replace('_', '')}")
         return honest(self, operation, work)
 
-    monkeypatch.setattr(session.Client, "_guarded", noted)
+    monkeypatch.setattr(session.Client, "guarded", noted)
     return found
 
 

@@ -35,7 +35,7 @@ class AwsError(CloudError):
     """What AWS said no to.
 
     Attributes:
-        code: AWS's name for it, such as `InsufficientInstanceCapacity`; empty where nobody answered.
+        code: AWS's name for it, such as `UnauthorizedOperation`; empty where nobody answered.
         may_pass: Whether the same request may be granted later.
     """
 
@@ -60,7 +60,7 @@ class Client:
         Raises:
             AwsError: If AWS refuses or does not answer.
         """
-        return self._guarded(operation, lambda: getattr(self.raw, operation)(**given))
+        return self.guarded(operation, lambda: getattr(self.raw, operation)(**given))
 
     def pages(self, operation: str, key: str, **given: Any) -> list[dict[str, Any]]:
         """Returns the items under `key` of all pages of a list.
@@ -73,9 +73,14 @@ class Client:
             pages = self.raw.get_paginator(operation).paginate(**given)
             return [item for page in pages for item in page.get(key, [])]
 
-        return self._guarded(operation, read)
+        return self.guarded(operation, read)
 
-    def _guarded(self, operation: str, work: Callable[[], Any]) -> Any:
+    def guarded(self, operation: str, work: Callable[[], Any]) -> Any:
+        """Returns what `work` returns: every request goes through here.
+
+        Raises:
+            AwsError: In place of boto's own errors.
+        """
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
         from botocore.parsers import ResponseParserError  # noqa: PLC0415
 

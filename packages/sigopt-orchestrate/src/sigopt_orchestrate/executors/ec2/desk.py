@@ -1,4 +1,4 @@
-"""The HTTP side that instances call; every call is begun by them and proves the experiment's key."""
+"""The HTTP side that instances call; each call is begun by them and shows the experiment's key."""
 
 import contextlib
 import hmac
