@@ -134,8 +134,7 @@ def read_plain(tx: Connection, query: Select[Any]) -> list[tuple[Any, ...]]:
     Of many rows, SQLAlchemy's own cost as much as the database's work.
     """
     with tx.execute(query) as found:
-        rows: list[tuple[Any, ...]] = found.cursor.fetchall()
-        return rows
+        return list(found.cursor.fetchall())
 
 
 def version(tx: Connection, subject: Subject) -> str:
