@@ -10,7 +10,6 @@ from typing import Any, Literal
 from sigopt_orchestrate.executors.executor import Work
 from sigopt_orchestrate.executors.kubernetes import manifests
 from sigopt_orchestrate.executors.kubernetes.cluster import ApiError, Cluster
-from sigopt_orchestrate.executors.kubernetes.executor import JOBS_FROM
 from sigopt_orchestrate.executors.kubernetes.manifests import AttemptObjects, Names
 from sigopt_orchestrate.executors.kubernetes.rights import JOB_RIGHTS, RIGHTS
 from sigopt_orchestrate.spec import Experiment
@@ -61,7 +60,7 @@ def preflight(cluster: Cluster, spec: Experiment | None) -> Iterator[Check]:
             "namespace", "bad", f"there is no namespace {cluster.namespace!r} in {cluster.name}"
         )
         return
-    rights = (*RIGHTS, *(JOB_RIGHTS if version >= JOBS_FROM else ()))
+    rights = (*RIGHTS, *(JOB_RIGHTS if cluster.has_jobs else ()))
     missing = _missing_rights(cluster, rights)
     if missing:
         yield Check("permissions", "bad", f"in {where} you may not: {', '.join(missing)}")
