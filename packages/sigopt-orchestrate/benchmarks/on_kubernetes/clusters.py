@@ -12,9 +12,10 @@ from measuring import ORCHESTRATE, environment
 BENCHMARKS = Path(__file__).parents[1]
 sys.path.append(str(BENCHMARKS.parent / "tests/kubernetes"))
 
-from cluster import Kube, start, start_control_plane  # noqa: E402 - the tests' own
+from cluster import IMAGE, Kube, start, start_control_plane  # noqa: E402 - the tests' own
 
 NAMESPACE = "load"
+__all__ = ["IMAGE", "NAMESPACE", "Doubles", "Kube", "cluster", "doubles", "orchestrate"]
 
 
 @contextmanager

@@ -9,11 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
-from cluster import IMAGE, Kube
 from measuring import Row, scratch, write_experiment
 
 from on_kubernetes.api import Api
-from on_kubernetes.clusters import NAMESPACE, cluster, orchestrate
+from on_kubernetes.clusters import IMAGE, NAMESPACE, Kube, cluster, orchestrate
 from sigopt_orchestrate.store import Store
 
 TRIALS, KILLS_EACH, RANKS, STEPS = 10, 5, 4, 6

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cluster import Kube
 from measuring import Row, scratch, write_experiment
 
 from on_kubernetes.api import Api
 from on_kubernetes.audit import ours, requests, retry_delays
-from on_kubernetes.clusters import NAMESPACE, Doubles, cluster, doubles, orchestrate
+from on_kubernetes.clusters import NAMESPACE, Doubles, Kube, cluster, doubles, orchestrate
 from sigopt_orchestrate.store import Store
 
 TRIALS, PARALLEL, SECONDS = 200, 16, 3.0

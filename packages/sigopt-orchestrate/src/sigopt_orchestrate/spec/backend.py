@@ -12,6 +12,20 @@ Image = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r
 _SOURCES = ("claim", "host_path", "config_map", "secret", "empty_dir", "nfs")
 
 
+class Build(Section):
+    """The trials' image, built when the experiment begins and then known by its digest.
+
+    Attributes:
+        context: The folder that the builder sees, relative to the experiment file's.
+        dockerfile: Relative to the context.
+        image: What to call it in a registry that both we and the cluster reach.
+    """
+
+    context: str = "."
+    dockerfile: str = "Dockerfile"
+    image: Annotated[Image, StringConstraints(pattern=r"^[^@]+$")]
+
+
 class Mpi(Section):
     """The command starts MPI processes, by `mpiexec`, on all nodes of the trial.
 

@@ -88,7 +88,7 @@ def _container(root: str, name: str, spec: Experiment, work: Work, rank: int | N
     ]
     found: Json = {
         "name": "trial",
-        "image": spec.image,
+        "image": spec.image_name,
         "imagePullPolicy": backend.pull_policy,
         "command": ["python3", "-I", "-S", "-B", "-c", _START],
         # `$(NAME)` stands for a variable in Kubernetes' eyes, and a doubled $ for itself.
