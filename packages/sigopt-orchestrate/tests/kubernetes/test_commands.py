@@ -161,6 +161,7 @@ def test_status_and_top_say_what_a_trial_waits_for_and_what_it_asks(
         ({"backend": {"namespace": "missing"}}, "there is no namespace 'missing'"),
         ({"backend": {"pull_secrets": ["no-such"]}}, "there is no secret 'no-such'"),
         ({"backend": {"cluster": "prod", "namespace": None}}, "cluster 'prod' is not connected"),
+        ({"backend": {"queue": "team"}}, "has no Kueue, or is older than 1.29"),
         ({"resources": {"gpu": 1}}, "no node offers nvidia.com/gpu"),
         ({"backend": {"priority_class": "none-such"}}, "none-such"),
     ],

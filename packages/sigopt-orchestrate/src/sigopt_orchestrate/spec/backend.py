@@ -97,6 +97,7 @@ class Kubernetes(Section):
         pull_secrets: Secrets with the image registry's password.
         output: The name of a volume that keeps `$ORCHESTRATE_OUTPUT` beyond the pod, one folder
             for each trial, so that a trial that was lost finds its checkpoints again.
+        queue: Kueue's LocalQueue that admits the trials; needs Jobs (Kubernetes 1.29).
         user: The numeric user that the command runs as; 0 gives up the restricted security
             context.
     """
@@ -114,6 +115,7 @@ class Kubernetes(Section):
     workdir: str | None = None
     user: Annotated[Whole, Field(ge=0)] = 1000
     priority_class: str | None = None
+    queue: Label | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:

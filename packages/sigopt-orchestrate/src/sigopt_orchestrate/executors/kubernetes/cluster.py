@@ -151,6 +151,14 @@ class Cluster:
             self._version = int(said["major"]), int(minor)
         return self._version
 
+    def has_group(self, group: str) -> bool:
+        """Returns whether the server knows an API group, for example `kueue.x-k8s.io`.
+
+        Raises:
+            ApiError: If the cluster does not say.
+        """
+        return any(found["name"] == group for found in self.call("GET", "/apis")["groups"])
+
     @property
     def has_jobs(self) -> bool:
         """Whether attempts are Jobs here, and not pods of our own.

@@ -25,6 +25,8 @@ from sigopt_orchestrate.store import ExperimentRecord
 
 Json = dict[str, Any]
 
+_KUEUE_QUEUE = "kueue.x-k8s.io/queue-name"
+
 
 @dataclass(frozen=True)
 class Names:
@@ -104,6 +106,8 @@ class AttemptObjects:
             owner: The root.
         """
         labels = _labels(self.names, self.token)
+        assert self.spec.backend is not None  # noqa: S101 - whoever chose this executor has looked
+        queue = self.spec.backend.kubernetes.queue
         disrupted = {"type": "DisruptionTarget", "status": "True"}
         template = {
             "metadata": {"labels": labels},
@@ -114,10 +118,11 @@ class AttemptObjects:
             "kind": "Job",
             "metadata": {
                 "name": self.name,
-                "labels": labels,
+                "labels": labels | ({_KUEUE_QUEUE: queue} if queue else {}),
                 "ownerReferences": [owner],
             },
             "spec": {
+                "suspend": queue is not None,  # until Kueue admits it
                 "completionMode": "Indexed",
                 "completions": self.spec.nodes.count,
                 "parallelism": self.spec.nodes.count,

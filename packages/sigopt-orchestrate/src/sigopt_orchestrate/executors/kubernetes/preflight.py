@@ -30,6 +30,7 @@ _UNITS = {
 }
 _QUANTITY = re.compile(r"([0-9.]+)([a-zA-Z]*)")
 _DIGEST = "@sha256:"
+_KUEUE = "kueue.x-k8s.io"
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,9 @@ def _parts(cluster: Cluster, spec: Experiment) -> Iterator[Check]:
                 f"backend.kubernetes.{key}: there is no {kind[:-1]} {name!r} in {cluster.namespace}"
             )
             yield Check(key, "bad", said)
+    if backend.queue is not None and not (cluster.has_jobs and cluster.has_group(_KUEUE)):
+        said = f"backend.kubernetes.queue: {cluster.name} has no Kueue, or is older than 1.29"
+        yield Check("queue", "bad", said)
     if spec.image is not None and _DIGEST not in spec.image:
         said = (
             f"{spec.image} is a tag, which may come to mean another image; a digest stays the same"
