@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from sigopt_orchestrate.spec.backend import Backend, Image, Nodes, parse_cpu
+from sigopt_orchestrate.spec.backend import Backend, Build, Image, Nodes, parse_cpu
 from sigopt_orchestrate.spec.command import Command, placeholders
 from sigopt_orchestrate.spec.consistency import TASK, check_search, refuse_repeated
 from sigopt_orchestrate.spec.duration import Duration
@@ -124,6 +124,7 @@ class Experiment(Section):
         secrets: Environment variables that trials inherit from orchestrate. Their values are
             never stored, and are overwritten in the trials' logs.
         image: The container image that trials run in, best by digest; for Kubernetes.
+        build: The image to build, in place of `image`.
         nodes: See `Nodes`; for Kubernetes.
         backend: None for this machine.
     """
@@ -146,6 +147,7 @@ class Experiment(Section):
     timeouts: Timeouts = Timeouts()
     resources: Resources = Resources()
     image: Image | None = None
+    build: Build | None = None
     nodes: Nodes = Nodes()
     backend: Backend | None = None
 
@@ -153,6 +155,15 @@ class Experiment(Section):
     def objectives(self) -> tuple[Metric, ...]:
         """The one or two metrics that steer the search; none in a single run."""
         return tuple(metric for metric in self.metrics if metric.strategy == "optimize")
+
+    @property
+    def image_name(self) -> str | None:
+        """The image, or what it is going to be called."""
+        return self.build.image if self.build is not None else self.image
+
+    def built(self, image: str) -> Self:
+        """Returns the experiment with its image built."""
+        return self.model_copy(update={"image": image, "build": None})
 
     @property
     def is_single_run(self) -> bool:
@@ -235,13 +246,15 @@ class Experiment(Section):
 
     def _check_backend(self) -> None:
         if self.backend is None:
-            for name, default in (("image", None), ("nodes", Nodes())):
+            for name, default in (("image", None), ("build", None), ("nodes", Nodes())):
                 if getattr(self, name) != default:
                     raise refusal("needs `backend: kubernetes`", name)
             for name in ("cpu", "cpu_limit", "gpu", "disk", "spot"):
                 if getattr(self.resources, name):
                     raise refusal("needs `backend: kubernetes`", "resources", name)
-        elif self.command is not None and self.image is None:
+        elif self.image is not None and self.build is not None:
+            raise refusal("there is an image already; give one of `image` and `build`", "build")
+        elif self.command is not None and self.image_name is None:
             raise refusal("needs an image for the trials: give `image: NAME@sha256:...`", "backend")
 
     def _templates(self) -> Iterator[tuple[tuple[str, ...], str]]:
