@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import LinearConstraint, minimize
 
 from sigopt_orchestrate.optimizer.ascent import Function, ascend
@@ -76,23 +77,10 @@ class Search:
         value = np.concatenate(
             [self._acquisition(X[i : i + _CHUNK])[0] for i in range(0, len(X), _CHUNK)]
         )
-        usable = np.isfinite(value) & self._untaken(X)
+        usable = np.isfinite(value) & untaken(X, self._taken)
         self._points.append(X[usable])
         self._values.append(value[usable])
         return X[usable], value[usable]
-
-    def _untaken(self, X: Array) -> Array:
-        """Which rows are apart from all taken points, `(b,)`."""
-        if not len(self._taken):
-            return np.ones(len(X), dtype=bool)
-        kept = np.ones(len(X), dtype=bool)
-        for i in range(0, len(X), _CHUNK):
-            block = X[i : i + _CHUNK]
-            nearest = np.full(len(block), np.inf)
-            for row in self._taken:
-                np.minimum(nearest, np.abs(block - row).max(1), out=nearest)
-            kept[i : i + _CHUNK] = nearest > _SAME
-        return kept
 
     def _climb(self, starts: Array) -> tuple[Array, Array]:
         """Follows the gradient from each start, discrete coordinates held, wide ints relaxed."""
@@ -141,6 +129,16 @@ class Search:
                 return
             ended, values = self._climb(_top(found, values, 1))
             point, value = _top(ended, values, 1)[0], float(values.max())
+
+
+def untaken(X: Array, taken: Array) -> NDArray[np.bool_]:
+    """Returns which rows of `X`, `(b, d)`, are apart from all rows of `taken`, `(t, d)`."""
+    if len(X) < len(taken):
+        return np.array([np.abs(taken - row).max(1).min() > _SAME for row in X], dtype=bool)
+    nearest = np.full(len(X), np.inf)
+    for row in taken:
+        np.minimum(nearest, np.abs(X - row).max(1), out=nearest)
+    return nearest > _SAME
 
 
 def _top(points: Array, values: Array, count: int) -> Array:
