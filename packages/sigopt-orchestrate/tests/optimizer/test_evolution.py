@@ -36,7 +36,9 @@ def test_offspring_are_legal_new_and_as_the_seed_has_them(build) -> None:
     population = lattice.draw(np.random.default_rng(0), 80)
     for seed in range(20):
         child, again = (
-            offspring(lattice, population, population, np.random.default_rng(seed))
+            offspring(
+                lattice, population, population[:40], population[40:], np.random.default_rng(seed)
+            )
             for _ in range(2)
         )
         assert child is not None
@@ -50,7 +52,10 @@ def test_offspring_are_legal_new_and_as_the_seed_has_them(build) -> None:
 def test_an_exhausted_space_has_no_offspring(build) -> None:
     lattice = Lattice(Space(build([PARAMETERS[1]])))
     everything = lattice.everything()
-    assert offspring(lattice, everything, everything, np.random.default_rng(0)) is None
+    assert (
+        offspring(lattice, everything, everything[:5], everything[5:], np.random.default_rng(0))
+        is None
+    )
 
 
 def test_generations_close_in_on_the_optimum(build) -> None:
@@ -64,7 +69,7 @@ def test_generations_close_in_on_the_optimum(build) -> None:
 
     for _ in range(800):
         ranked = X[rank(value(X)[:, None], np.ones(len(X), dtype=bool))]
-        child = offspring(lattice, ranked, X, rng)
+        child = offspring(lattice, ranked, X, X[:0], rng)
         assert child is not None
         X = np.concatenate((X, child[None]))
     assert value(X).max() > -1e-3

@@ -91,7 +91,7 @@ class _Proposal:
         signs = [metric.sign for metric in self._experiment.objectives]
         feasible = self._feasible()
         if self._space.full_task is not None:
-            self._V = levelled(self._V, self._X[:, -1], self._space.full_task)
+            self._V = levelled(self._V, self._X, self._features, self._space.full_task)
         child = self._evolved(self._V[:, :count] * signs, feasible)
         if child is not None:
             return self._space.decode(child.tolist())
@@ -123,13 +123,13 @@ class _Proposal:
             return None
         if self._rng.random() >= share:
             return None
-        taken = np.concatenate((self._X_all, self._pending))
-        return offspring(self._lattice, self._X[rank(Y, feasible)], taken, self._rng)
+        ranked = self._X[rank(Y, feasible)]
+        return offspring(self._lattice, ranked, self._X_all, self._pending, self._rng)
 
     def _search(self, acquisition: Acquisition, starts: Sequence[Array]) -> Array | None:
         n = sum(len(p.points) for p in (*acquisition.objectives, *acquisition.conditions))
-        taken = np.concatenate((self._X_all, self._pending))
-        search = Search(acquisition, self._lattice, taken, cost=2.0 * n * n + 60.0 * n)
+        cost = 2.0 * n * n + 60.0 * n
+        search = Search(acquisition, self._lattice, self._X_all, self._pending, cost)
         return search.run(starts, self._rng)
 
     def _feasible(self) -> NDArray[np.bool_]:

@@ -28,14 +28,15 @@ def evolved_share(observed: int) -> float:
 
 
 def offspring(
-    lattice: Lattice, ranked: Array, taken: Array, rng: np.random.Generator
+    lattice: Lattice, ranked: Array, known: Array, pending: Array, rng: np.random.Generator
 ) -> Array | None:
-    """Returns a legal point that is not taken, `(d,)`; None if the brood had none.
+    """Returns a legal point that is new, `(d,)`; None if the brood had none.
 
     Args:
         lattice: Where points lie.
         ranked: The points that may be parents, the best first, `(n, d)`.
-        taken: Points not to return, `(t, d)`.
+        known: Points with an outcome, `(t, d)`.
+        pending: Points under way, `(p, d)`.
         rng: Of the matings.
     """
     population = ranked[:_POPULATION]
@@ -55,7 +56,7 @@ def offspring(
         children[row, j] = lattice.space.axes[j].draw(rng.random())
     children = lattice.snap(children)
     children = children[lattice.allowed(children)]
-    new = children[untaken(children, taken)]
+    new = children[untaken(children, known, pending)]
     return np.asarray(new[0]) if len(new) else None
 
 

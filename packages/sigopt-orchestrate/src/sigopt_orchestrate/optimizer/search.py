@@ -21,28 +21,32 @@ _CONSTRAINED = 4  # climbs under linear constraints
 _LISTED = 4.0e8  # floating point operations that looking at a whole finite space may take
 _CHUNK = 2048
 _SAME = 1e-6  # of the unit cube; closer points teach the model nothing new
+_BESIDE = 1e-3  # likewise; closer to a trial under way, one had better wait for it
 
 
 class Search:
-    """One search; it remembers the points it has looked at that are not taken.
+    """One search; it remembers the points it has looked at that may be suggested.
 
     Args:
         acquisition: What to maximise over legal points.
         lattice: Where they lie.
-        taken: Points not to return, `(t, d)`.
+        known: Points with an outcome, not to be returned, `(t, d)`.
+        pending: Points under way, to be kept a little away from, `(p, d)`.
         cost: Floating point operations of looking at one point, roughly.
     """
 
-    def __init__(self, acquisition: Function, lattice: Lattice, taken: Array, cost: float) -> None:
+    def __init__(
+        self, acquisition: Function, lattice: Lattice, known: Array, pending: Array, cost: float
+    ) -> None:
         self._acquisition = acquisition
         self._lattice = lattice
-        self._taken = taken
+        self._known, self._pending = known, pending
         self._cost = cost
         self._points: list[Array] = [np.empty((0, lattice.space.dimension))]
         self._values: list[Array] = [np.empty(0)]
 
     def run(self, incumbents: Sequence[Array], rng: np.random.Generator) -> Array | None:
-        """Returns the best legal point that is not taken, `(d,)`; None if none was found.
+        """Returns the best legal point that may be suggested, `(d,)`; None if none was found.
 
         Args:
             incumbents: The best points known, around which to look closely.
@@ -77,7 +81,7 @@ class Search:
         value = np.concatenate(
             [self._acquisition(X[i : i + _CHUNK])[0] for i in range(0, len(X), _CHUNK)]
         )
-        usable = np.isfinite(value) & untaken(X, self._taken)
+        usable = np.isfinite(value) & untaken(X, self._known, self._pending)
         self._points.append(X[usable])
         self._values.append(value[usable])
         return X[usable], value[usable]
@@ -131,14 +135,18 @@ class Search:
             point, value = _top(ended, values, 1)[0], float(values.max())
 
 
-def untaken(X: Array, taken: Array) -> NDArray[np.bool_]:
-    """Returns which rows of `X`, `(b, d)`, are apart from all rows of `taken`, `(t, d)`."""
-    if len(X) < len(taken):
-        return np.array([np.abs(taken - row).max(1).min() > _SAME for row in X], dtype=bool)
+def untaken(X: Array, known: Array, pending: Array) -> NDArray[np.bool_]:
+    """Returns which rows of `X`, `(b, d)`, are apart from all known and all pending points."""
+    return _apart(X, known, _SAME) & _apart(X, pending, _BESIDE)
+
+
+def _apart(X: Array, others: Array, distance: float) -> NDArray[np.bool_]:
+    if len(X) < len(others):
+        return np.array([np.abs(others - row).max(1).min() > distance for row in X], dtype=bool)
     nearest = np.full(len(X), np.inf)
-    for row in taken:
+    for row in others:
         np.minimum(nearest, np.abs(X - row).max(1), out=nearest)
-    return nearest > _SAME
+    return nearest > distance
 
 
 def _top(points: Array, values: Array, count: int) -> Array:
