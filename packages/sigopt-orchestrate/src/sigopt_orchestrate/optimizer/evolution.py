@@ -74,7 +74,7 @@ def rank(Y: Array, counts: NDArray[np.bool_]) -> NDArray[np.intp]:
     if Y.shape[1] == 1:
         return rows[np.argsort(-Y[rows, 0], kind="stable")]
     order = np.lexsort((-Y[rows, 1], -Y[rows, 0]))
-    left, layers = list(rows[order]), []
+    left, layers = list(rows[order]), list[int]()
     while left and len(layers) < _POPULATION:
         highest, rest = -np.inf, []
         for row in left:  # of falling first objective: on the front where the second one rises
