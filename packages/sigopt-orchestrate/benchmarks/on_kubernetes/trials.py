@@ -243,15 +243,18 @@ def k3(trials: int = 48) -> list[Row]:
         done: set[str] = set()
         while not harness.tend():
             time.sleep(0.3)
+            if not harness.faults["node silent"] and harness.observed() >= 8:
+                time.sleep(SECONDS)  # a node that has been asked to end a pod gets to do it
+                harness.hurt_other("node silent")
             fresh = [p for p in harness.running() if p not in done and p.endswith("-1-0")]
             if not fresh:
                 continue
-            if not harness.faults["node silent"] and harness.observed() >= 8:
-                harness.hurt_other("node silent")
             name = harness.chance.choice(fresh)
             done.add(name)
             harness.hurt_pod(("pod deleted", "pod evicted")[len(done) % 2], name)
-        delays = sorted(retry_delays(kube.folder))
+        by_pod = retry_delays(kube.folder)
+        print("slowest:", sorted(by_pod.items(), key=lambda one: -one[1])[:5], file=sys.stderr)
+        delays = sorted(by_pod.values())
     kinds = ", ".join(f"{count} x {name}" for name, count in harness.faults.most_common())
     what = (
         f"a pod is wanted gone ({kinds}; a silent node's by the node controller): until its "
