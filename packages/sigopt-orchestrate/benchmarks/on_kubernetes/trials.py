@@ -145,14 +145,18 @@ class Harness:
         return False
 
     def left(self) -> int:
-        """How many objects there are, a while after the end."""
+        """How many objects there are, half a minute after the last fault is over."""
+        while self.later:
+            self.tend()
+            time.sleep(0.2)
         deadline = time.monotonic() + LEFTOVERS_S
         while True:
             kinds = "pods,secrets,configmaps,jobs"
             said = self.kube.kubectl("get", kinds, "-n", NAMESPACE, "-o", "name")
-            count = sum("/orc-" in line for line in said.split())
-            if not count or time.monotonic() > deadline:
-                return count
+            names = [line for line in said.split() if "/orc-" in line]
+            if not names or time.monotonic() > deadline:
+                print("left:", *names, file=sys.stderr)
+                return len(names)
             time.sleep(1)
 
     def count(self) -> dict[str, int]:
