@@ -34,7 +34,7 @@ def received(event: Json) -> float:
     return datetime.fromisoformat(event["requestReceivedTimestamp"]).timestamp()
 
 
-def retry_delays(folder: Path) -> list[float]:
+def retry_delays(folder: Path) -> dict[str, float]:
     """Returns, for every pod that somebody else had deleted, the seconds until its successor.
 
     They count from the first request that wanted it gone to ours that creates the first pod of the
@@ -51,11 +51,11 @@ def retry_delays(folder: Path) -> list[float]:
             created[name] = at
         elif _takes_away(event):
             disrupted.setdefault(name, at)
-    return [
-        created[successor] - at
+    return {
+        name: created[successor] - at
         for name, at in disrupted.items()
         if (successor := _successor(name)) in created
-    ]
+    }
 
 
 def _takes_away(event: Json) -> bool:

@@ -29,6 +29,11 @@ def cluster(folder: Path, *, node: bool) -> Iterator[Kube]:
     if not os.environ.get("ORCHESTRATE_KUBE"):
         sys.exit("K1 to K5 need $ORCHESTRATE_KUBE, the program that starts a Kubernetes")
     program, home = Path(os.environ["ORCHESTRATE_KUBE"]).absolute(), folder / "cluster"
+    if node and os.environ.get("ORCHESTRATE_KUBE_DIR"):  # as for the tests: one that is up already
+        kube = Kube(program, Path(os.environ["ORCHESTRATE_KUBE_DIR"]))
+        kube.kubectl("create", "namespace", NAMESPACE)
+        yield kube
+        return
     try:
         kube = start(program, home, ()) if node else start_control_plane(program, home)
         kube.kubectl("create", "namespace", NAMESPACE)

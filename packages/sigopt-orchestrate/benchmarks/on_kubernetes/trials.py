@@ -145,14 +145,18 @@ class Harness:
         return False
 
     def left(self) -> int:
-        """How many objects there are, a while after the end."""
+        """How many objects there are, half a minute after the last fault is over."""
+        while self.later:
+            self.tend()
+            time.sleep(0.2)
         deadline = time.monotonic() + LEFTOVERS_S
         while True:
             kinds = "pods,secrets,configmaps,jobs"
             said = self.kube.kubectl("get", kinds, "-n", NAMESPACE, "-o", "name")
-            count = sum("/orc-" in line for line in said.split())
-            if not count or time.monotonic() > deadline:
-                return count
+            names = [line for line in said.split() if "/orc-" in line]
+            if not names or time.monotonic() > deadline:
+                print("left:", *names, file=sys.stderr)
+                return len(names)
             time.sleep(1)
 
     def count(self) -> dict[str, int]:
@@ -243,15 +247,18 @@ def k3(trials: int = 48) -> list[Row]:
         done: set[str] = set()
         while not harness.tend():
             time.sleep(0.3)
+            if not harness.faults["node silent"] and harness.observed() >= 8:
+                time.sleep(SECONDS)  # a node that has been asked to end a pod gets to do it
+                harness.hurt_other("node silent")
             fresh = [p for p in harness.running() if p not in done and p.endswith("-1-0")]
             if not fresh:
                 continue
-            if not harness.faults["node silent"] and harness.observed() >= 8:
-                harness.hurt_other("node silent")
             name = harness.chance.choice(fresh)
             done.add(name)
             harness.hurt_pod(("pod deleted", "pod evicted")[len(done) % 2], name)
-        delays = sorted(retry_delays(kube.folder))
+        by_pod = retry_delays(kube.folder)
+        print("slowest:", sorted(by_pod.items(), key=lambda one: -one[1])[:5], file=sys.stderr)
+        delays = sorted(by_pod.values())
     kinds = ", ".join(f"{count} x {name}" for name, count in harness.faults.most_common())
     what = (
         f"a pod is wanted gone ({kinds}; a silent node's by the node controller): until its "

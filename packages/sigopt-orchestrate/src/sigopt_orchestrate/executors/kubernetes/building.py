@@ -33,11 +33,20 @@ def build_image(build: Build, directory: Path) -> str:
     file = context / build.dockerfile
     if not file.is_file():
         raise BuildError(f"build: there is no {file}")
-    for usable, builder in _BUILDERS.values():
+    digest = _BUILDERS[find_builder()][1](build, context)
+    name, colon, tag = build.image.rpartition(":")
+    return f"{name if colon and '/' not in tag else build.image}@{digest}"
+
+
+def find_builder() -> str:
+    """Returns the name of the program that would build.
+
+    Raises:
+        BuildError: If there is none.
+    """
+    for name, (usable, _) in _BUILDERS.items():
         if usable():
-            digest = builder(build, context)
-            name, colon, tag = build.image.rpartition(":")
-            return f"{name if colon and '/' not in tag else build.image}@{digest}"
+            return name
     raise BuildError(
         f"build: none of {', '.join(_BUILDERS)} can be used here; install one, or start docker's "
         "daemon, or name a BuildKit by $BUILDKIT_HOST, or give `image:` in place of `build:`"

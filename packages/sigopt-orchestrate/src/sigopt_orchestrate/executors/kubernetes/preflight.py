@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from sigopt_orchestrate.errors import BuildError
 from sigopt_orchestrate.executors.executor import Work
 from sigopt_orchestrate.executors.kubernetes import manifests
+from sigopt_orchestrate.executors.kubernetes.building import find_builder
 from sigopt_orchestrate.executors.kubernetes.cluster import ApiError, Cluster
 from sigopt_orchestrate.executors.kubernetes.manifests import AttemptObjects, Names
 from sigopt_orchestrate.executors.kubernetes.rights import JOB_RIGHTS, RIGHTS
@@ -123,6 +125,11 @@ def _parts(cluster: Cluster, spec: Experiment) -> Iterator[Check]:
     if backend.queue is not None and not (cluster.has_jobs and cluster.has_group(_KUEUE)):
         said = f"backend.kubernetes.queue: {cluster.name} has no Kueue, or is older than 1.29"
         yield Check("queue", "bad", said)
+    if spec.build is not None:
+        try:
+            yield Check("build", "ok", f"{find_builder()} builds the image")
+        except BuildError as error:
+            yield Check("build", "bad", str(error))
     if spec.image is not None and _DIGEST not in spec.image:
         said = (
             f"{spec.image} is a tag, which may come to mean another image; a digest stays the same"
