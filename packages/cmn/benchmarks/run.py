@@ -12,11 +12,11 @@ from pathlib import Path
 
 import torch
 from cost import catalogue_scores, full_evaluation, growth, training_step
-from quality import best, paper
+from quality import ablations, best, paper
 
 README = Path(__file__).parents[1] / "README.md"
 ROWS = {
-    "C1": [paper],
+    "C1": [paper, ablations],
     "C2": [lambda: best("citeulike-a"), lambda: best("movielens-small")],
     "C3": [lambda: training_step(512), lambda: training_step(2048)],
     "C4": [catalogue_scores],

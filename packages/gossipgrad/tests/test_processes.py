@@ -121,6 +121,7 @@ def test_survivors_of_a_killed_rank_train_on(kind, victim):
     expected = [rank for rank in range(4) if rank != victim]
     assert [line["rank"] for line in survivors] == expected
     assert all(line["living"] == expected for line in survivors)
+    assert all(line["deaths"] == [victim] for line in survivors)
     assert len({line["bits"] for line in survivors}) == 1
     assert max(line["lost"] for line in survivors) <= 1
 

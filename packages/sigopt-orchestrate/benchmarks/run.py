@@ -4,7 +4,8 @@
 is not measured anew stays as it was. O1 to O3 and O5 put together what `search/cells.py` has run.
 CPU seconds are those of a process and its children; compare ratios, not absolute figures. S1
 measures Ray Tune too where $RAY_PYTHON is an interpreter that has it; its wall-clock figures, as
-S2's, S3's and S5's, want a machine with nothing else to do.
+S2's, S3's, S5's, K3's and K4's, want a machine with nothing else to do. K1 to K5 need root and
+$ORCHESTRATE_KUBE, the program that starts a Kubernetes.
 """
 
 import importlib
@@ -23,6 +24,11 @@ RESULTS = HERE / "results.json"
 README = HERE.parent / "README.md"
 BEGIN, END = "<!-- measured: benchmarks/run.py writes from here -->", "<!-- to here -->"
 FIGURES = {
+    "K1": "on_kubernetes.trials:k1",
+    "K2": "on_kubernetes.trials:k2",
+    "K3": "on_kubernetes.trials:k3",
+    "K4": "on_kubernetes.thousand:measure",
+    "K5": "on_kubernetes.gangs:measure",
     "P1": "hundred_thousand:measure",
     "E1": "eks_interruptions:measure",
     "E2": "ec2_faults:e2",

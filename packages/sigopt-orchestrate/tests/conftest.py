@@ -14,7 +14,7 @@ import pytest
 from sigopt_orchestrate.spec import Experiment
 from sigopt_orchestrate.store import ExperimentRecord, Store
 
-sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "benchmarks")]
 from private_postgresql import binaries, private_postgresql
 
 

@@ -1,14 +1,14 @@
 """Trains by gossip while some ranks kill themselves, one after the other.
 
 The task: {"victims": [[rank, step], ...], "steps", "takes_s", "megabytes", "seed"}. Each survivor
-writes, per death, the milliseconds until it knew; its lost exchanges; its step times.
+writes, per death, the milliseconds until it knew, by the clock that all ranks of a machine share;
+its lost exchanges; its step times.
 """
 
 import json
 import os
 import signal
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -27,13 +27,11 @@ def main() -> None:
     lost: list[int] = []
     model.on_exchange(lambda outcome: lost.append(outcome.step) if outcome.lost else None)
     last_step = dict(task["victims"])
-    known: dict[int, float] = {}
-    threading.Thread(target=_watch, args=(model, known), daemon=True).start()
     steps_s = []
     for step in range(task["steps"]):
         if last_step.get(model.rank) == step:
             died = results / f"died-{model.rank}"
-            died.with_suffix(".new").write_text(str(time.time()))
+            died.with_suffix(".new").write_text(str(time.monotonic()))
             died.with_suffix(".new").rename(died)
             os.kill(os.getpid(), signal.SIGKILL)
         start = time.perf_counter()
@@ -44,7 +42,7 @@ def main() -> None:
     model.consensus()
     digest = sum(weight.detach().double().sum().item() for weight in model.parameters())
     noticed = {}
-    for rank, when in known.items():
+    for when, rank in model.deaths:
         died = results / f"died-{rank}"
         if died.exists():
             noticed[rank] = 1e3 * (when - float(died.read_text()))
@@ -52,16 +50,6 @@ def main() -> None:
     (results / f"{model.rank}.json").write_text(json.dumps(told))
     model.close()
     os._exit(0)  # MPI_Finalize would wait for the dead
-
-
-def _watch(model: GossipDataParallel, known: dict[int, float]) -> None:
-    everyone = range(model.world_size)
-    while True:
-        time.sleep(5e-4)
-        living = set(model.living)
-        for rank in everyone:
-            if rank not in living and rank not in known:
-                known[rank] = time.time()
 
 
 if __name__ == "__main__":

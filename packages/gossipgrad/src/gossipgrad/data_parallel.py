@@ -122,6 +122,12 @@ class GossipDataParallel(nn.Module):
             return self._participant.membership.living(self._participant.begun)
 
     @property
+    def deaths(self) -> list[tuple[float, int]]:
+        """When this rank learnt of whose death: seconds of `time.monotonic()`, and the rank."""
+        with self._participant.lock:
+            return list(self._participant.network.vigil.noticed)
+
+    @property
     def mass(self) -> float:
         """This rank's weight in the mean; 1 unless faults or async exchanges have moved some."""
         averaging = self._participant.averaging

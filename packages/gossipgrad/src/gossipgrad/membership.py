@@ -134,16 +134,17 @@ class Patience:
         self.floor_s = floor_s
         self._waits: deque[float] = deque(maxlen=_REMEMBERED_WAITS)
         self._steps: deque[float] = deque(maxlen=_REMEMBERED_WAITS)
+        self._limit_s = max(floor_s, 60.0)  # first steps compile, load and warm up
 
     def observe(self, wait_s: float, step_s: float) -> None:
         """Remembers one step: how long it waited for its peers and how long it took in all."""
         self._waits.append(wait_s)
         self._steps.append(step_s)
+        middle = median(self._waits)
+        deviation = median(abs(wait - middle) for wait in self._waits)
+        usual = middle + _MAD_FACTOR * deviation + 2 * median(self._steps)
+        self._limit_s = max(self.floor_s, usual)
 
     def limit_s(self) -> float:
         """Returns the silence after which a rank counts as dead, in seconds."""
-        if not self._waits:
-            return max(self.floor_s, 60.0)  # first steps compile, load and warm up
-        middle = median(self._waits)
-        deviation = median(abs(wait - middle) for wait in self._waits)
-        return max(self.floor_s, middle + _MAD_FACTOR * deviation + 2 * median(self._steps))
+        return self._limit_s

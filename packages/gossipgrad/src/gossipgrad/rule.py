@@ -56,11 +56,12 @@ def settle(
         given: what was sent and delivered.
         taken: what arrived.
     """
-    if not given and not taken:
+    moved = [(portion.mass, portion.payloads) for portion in taken if portion.mass]
+    moved += [(-portion.mass, portion.payloads) for portion in given if portion.mass]
+    if not moved:
         return mass
-    after = mass - sum(portion.mass for portion in given) + sum(portion.mass for portion in taken)
-    terms = [(portion.mass / after, portion.payloads) for portion in taken]
-    terms += [(-portion.mass / after, portion.payloads) for portion in given]
+    after = mass + sum(share for share, _ in moved)
+    terms = [(share / after, payloads) for share, payloads in moved]
     _combine(buckets, codec, mass / after, terms)
     return after
 
@@ -113,10 +114,11 @@ def _combine(
             piece = flat[start : start + chunk]
             count = piece.numel()
             # The differences are summed before they meet the weights: they are small, and so is
-            # what rounding takes from them.
-            codec.decode(local[0][1], start, total[:count]).mul_(local[0][0])
+            # what rounding takes from them. In units of the first factor, which saves a pass.
+            codec.decode(local[0][1], start, total[:count])
             for factor, payload in local[1:]:
-                total[:count].add_(codec.decode(payload, start, value[:count]), alpha=factor)
+                decoded = codec.decode(payload, start, value[:count])
+                total[:count].add_(decoded, alpha=factor / local[0][0])
             if scale != 1.0:
                 piece.mul_(scale)
-            piece.add_(total[:count])
+            piece.add_(total[:count], alpha=local[0][0])

@@ -31,6 +31,7 @@ for step in range(3 * steps):
 model.consensus()
 bits = hash(b"".join(value.detach().numpy().tobytes() for value in model.parameters()))
 line = {"rank": model.rank, "living": model.living, "lost": sum(lost), "bits": bits,
+        "deaths": [rank for _, rank in model.deaths],
         "longest_ms": 1e3 * max(durations[steps:])}  # fmt: skip
 os.write(1, (json.dumps(line) + "\n").encode())
 model.close()

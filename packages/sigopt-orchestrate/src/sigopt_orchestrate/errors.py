@@ -54,6 +54,10 @@ class ClusterError(OrchestrateError):
     """A Kubernetes cluster that cannot be used as asked."""
 
 
+class BuildError(OrchestrateError):
+    """An image that cannot be built or pushed."""
+
+
 class MissingDependencyError(OrchestrateError):
     """Something that needs a package which is not installed."""
 

@@ -3,6 +3,8 @@
 import json
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,15 +47,8 @@ class Kube:
 
     def kubectl(self, *arguments: str, given: str | None = None) -> str:
         """Returns what kubectl says."""
-        binaries = subprocess.run(
-            [str(self.kube), "bin"], capture_output=True, text=True, check=True
-        )
-        line = [
-            f"{binaries.stdout.strip()}/kubectl",
-            "--kubeconfig",
-            str(self.kubeconfig),
-            *arguments,
-        ]
+        kubectl = [f"{self.binaries}/kubectl", "--kubeconfig", str(self.kubeconfig)]
+        line = [*kubectl, *arguments]
         done = subprocess.run(
             line, input=given, capture_output=True, text=True, check=False, timeout=60
         )
@@ -75,20 +70,33 @@ class Kube:
 
 def start(kube: Path, folder: Path, wheels: tuple[str, ...]) -> Kube:
     """Returns a running cluster with a node, which has `IMAGE`."""
+    root = folder.parent / "rootfs"
+    with _up(kube, folder, "--node") as cluster:
+        make_rootfs(root, wheels)
+    cluster.do("image", str(root), IMAGE, '["python3"]')
+    return cluster
+
+
+def start_control_plane(kube: Path, folder: Path) -> Kube:
+    """Returns a running cluster without a node."""
+    with _up(kube, folder) as cluster:
+        return cluster
+
+
+@contextmanager
+def _up(kube: Path, folder: Path, *flags: str) -> Iterator[Kube]:
+    """Gives a cluster that is up when the block has ended; its server keeps an audit log."""
     cluster = Kube(kube, folder)
     folder.mkdir(parents=True)
-    root = folder.parent / "rootfs"
     with (folder.parent / "up.log").open("wb") as log:
         booting = subprocess.Popen(
-            [str(kube), "up", str(folder), "--node"], stdout=subprocess.DEVNULL, stderr=log
+            [str(kube), "up", str(folder), *flags], stdout=subprocess.DEVNULL, stderr=log
         )
     try:
-        make_rootfs(root, wheels)
+        yield cluster
     finally:
         assert booting.wait(timeout=400) == 0, (folder.parent / "up.log").read_text()
-    cluster.do("image", str(root), IMAGE, '["python3"]')
     _audit(cluster)
-    return cluster
 
 
 def _audit(cluster: Kube) -> None:
@@ -101,8 +109,5 @@ def _audit(cluster: Kube) -> None:
     cluster.do("restart", "apiserver")
     environment = os.environ | {"KUBECONFIG": str(cluster.kubeconfig)}
     wait = "until kubectl get --raw /readyz >/dev/null 2>&1; do read -t 0.2 <> <(:) || :; done"
-    binaries = subprocess.run(
-        [str(cluster.kube), "bin"], capture_output=True, text=True, check=True
-    )
-    environment["PATH"] = f"{binaries.stdout.strip()}:{environment['PATH']}"
+    environment["PATH"] = f"{cluster.binaries}:{environment['PATH']}"
     subprocess.run(["bash", "-c", wait], check=True, env=environment, timeout=60)

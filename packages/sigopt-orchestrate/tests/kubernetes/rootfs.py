@@ -26,13 +26,12 @@ _LEFT_OUT = (
 )
 
 
-def make_rootfs(root: Path, wheels: Sequence[str] = (), find_links: Sequence[Path] = ()) -> Path:
+def make_rootfs(root: Path, wheels: Sequence[str] = ()) -> Path:
     """Returns `root`, filled.
 
     Args:
         root: A folder that does not exist yet.
         wheels: What pip is to install into the image.
-        find_links: Folders with wheels of our own.
     """
     for name in ("tmp", "etc", "proc", "dev", "work"):
         (root / name).mkdir(parents=True)
@@ -61,8 +60,7 @@ def make_rootfs(root: Path, wheels: Sequence[str] = (), find_links: Sequence[Pat
     )
     (python / "lib" / version / "site-packages").mkdir()
     if wheels:
-        links = [argument for folder in find_links for argument in ("--find-links", str(folder))]
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", *links]
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile"]
         into = ["--ignore-installed", "--no-warn-script-location", "--prefix", str(python)]
         subprocess.run([*command, *into, *wheels], check=True)
     for program in (python / "bin").iterdir():

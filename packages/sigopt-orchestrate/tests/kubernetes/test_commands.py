@@ -133,6 +133,27 @@ def test_stop_without_a_leader_ends_the_pods(
     assert orchestrate("list").stdout.count("stopped") == 1
 
 
+def test_status_and_top_say_what_a_trial_waits_for_and_what_it_asks(
+    orchestrate: Orchestrate, write: Callable[..., str], environment: dict[str, str], tmp_path: Path
+) -> None:
+    name = write(budget=1, parallel=1, resources={"cpu": 500, "memory": "1Gi"})
+    with subprocess.Popen([*COMMAND, "run", name], cwd=tmp_path, env=environment) as leader:
+        place: dict[str, Any] = {}
+        while not place.get("waits_for"):
+            assert leader.poll() is None
+            said = orchestrate("status", "--json").stdout
+            trials = json.loads(said)["trials"] if said else []
+            place = trials[0].get("place", {}) if trials else {}
+        assert place["requests"] == {"cpu": 500, "memory": 2**30}
+        assert "Insufficient cpu" in place["waits_for"]
+        for command in (["status"], ["top", "--once"]):
+            shown = orchestrate(*command).stdout
+            assert "Insufficient cpu" in shown
+            assert "500 cpu, 1 GiB" in shown
+        leader.send_signal(signal.SIGTERM)
+    assert leader.returncode == 3
+
+
 @pytest.mark.parametrize(
     ("keys", "complaint"),
     [
@@ -140,6 +161,7 @@ def test_stop_without_a_leader_ends_the_pods(
         ({"backend": {"namespace": "missing"}}, "there is no namespace 'missing'"),
         ({"backend": {"pull_secrets": ["no-such"]}}, "there is no secret 'no-such'"),
         ({"backend": {"cluster": "prod", "namespace": None}}, "cluster 'prod' is not connected"),
+        ({"backend": {"queue": "team"}}, "has no Kueue, or is older than 1.29"),
         ({"resources": {"gpu": 1}}, "no node offers nvidia.com/gpu"),
         ({"backend": {"priority_class": "none-such"}}, "none-such"),
     ],

@@ -57,6 +57,7 @@ FULL: dict[str, Any] = {
             "output": "claim",
             "workdir": "/work",
             "priority_class": "low",
+            "queue": "team",
         }
     },
 }
@@ -119,6 +120,16 @@ def test_secrets_are_nowhere_but_in_the_secret(make_spec: Callable[..., Experime
         "name": "TOKEN",
         "valueFrom": {"secretKeyRef": {"name": "orc-1-abcde-1-1", "key": "TOKEN"}},
     }
+
+
+def test_a_job_waits_for_kueue_exactly_if_a_queue_is_named(
+    make_spec: Callable[..., Experiment],
+) -> None:
+    plain, queued = (objects_of(make_spec(**keys))[3] for keys in (PLAIN, FULL))
+    assert plain["spec"]["suspend"] is False
+    assert queued["spec"]["suspend"] is True
+    assert queued["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "team"
+    assert "kueue.x-k8s.io/queue-name" not in queued["spec"]["template"]["metadata"]["labels"]
 
 
 def test_a_dollar_in_a_value_stays_a_dollar(make_spec: Callable[..., Experiment]) -> None:

@@ -77,7 +77,7 @@ def test_another_leader_finds_what_runs_and_what_has_ended(bench) -> None:
         "end",
     )
     bench.executor._requests.close()  # as if it had been killed
-    bench.executor._watch.close()
+    bench.executor._seen.close()
     ended.folder.exit.unlink(missing_ok=True)
     bench.executor = bench.another_leader()
     assert bench.until(running, Running) == Running()

@@ -138,7 +138,7 @@ def test_tasks_are_named_and_cheap_ones_teach_about_the_full_one(build) -> None:
 
     history = _search(experiment, evaluate, 30)
     full = [o for o in history if o.assignments["task"] == "full"]
-    assert 4 <= len(full) <= 22
+    assert 4 <= len(full) <= 15
     assert max(o.values[0] for o in full if o.values) > -2e-3
 
 
@@ -185,7 +185,7 @@ def test_suggestions_for_the_same_time_differ(build) -> None:
     batch = suggest_several(experiment, history, [{"x": 0.31, "y": 0.3}], 6)
     points = [(s.assignments["x"], s.assignments["y"]) for s in batch]
     gaps = [np.abs(np.subtract(p, q)).max() for i, p in enumerate(points) for q in points[:i]]
-    assert min(gaps) > 1e-5
+    assert min(gaps) > 1e-3
 
 
 def test_reported_standard_deviations_keep_a_lucky_draw_from_leading(build) -> None:

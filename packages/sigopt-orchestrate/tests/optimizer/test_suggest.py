@@ -54,7 +54,7 @@ def test_algorithms_without_a_model_stay_without(build, algorithm: str) -> None:
 
 @pytest.mark.parametrize(
     ("dimension", "budget", "expected"),
-    [(1, 100, 4), (2, 100, 4), (6, 100, 5), (30, 100, 5), (6, 6, 3), (6, 1, 2)],
+    [(1, 100, 4), (2, 100, 4), (6, 100, 8), (30, 100, 10), (30, 30, 6), (6, 6, 3), (6, 1, 2)],
 )
 def test_first_points_are_few(dimension: int, budget: int, expected: int) -> None:
     assert first_points(dimension, budget) == expected

@@ -1,13 +1,11 @@
 """A real browser on a real server, over a store with experiments of both kinds."""
 
-import contextlib
 import json
 import os
 import random
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,12 +14,11 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 import yaml
+from serving import serving
 
 from sigopt_orchestrate.lifecycle import ExperimentState, TrialState
 from sigopt_orchestrate.server.accounts import create_client, create_token
-from sigopt_orchestrate.server.application import build_application
 from sigopt_orchestrate.server.authentication import Scope
 from sigopt_orchestrate.server.settings import Settings
 from sigopt_orchestrate.spec import Experiment
@@ -113,22 +110,6 @@ class Site:
         )
         assert response.is_success, response.text
         return response.json()
-
-
-@contextlib.contextmanager
-def serving(settings: Settings) -> Iterator[str]:
-    """Serves from a thread; gives the address."""
-    config = uvicorn.Config(build_application(settings), port=0, log_config=None, access_log=False)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    config.app.state.closing.set()
-    server.should_exit = True
-    thread.join()
 
 
 @pytest.fixture(scope="module")

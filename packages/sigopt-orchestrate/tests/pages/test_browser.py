@@ -132,6 +132,19 @@ def test_a_wrong_token_is_refused_and_signing_out_forgets(watch: Callable[..., A
     seen.page.wait_for_selector("#token")
 
 
+def test_points_and_lines_are_there_before_the_plotting_library(watch: Callable[..., Any]) -> None:
+    seen = watch()
+    seen.page.route("**/plotly.js", lambda route: route.abort())
+    seen.open("/local/1/overview")
+    seen.page.wait_for_selector(".plot .sketch path[d^=M]")
+    assert seen.page.locator(".sketch").count() == 3  # the front, and each objective
+    seen.complaints.clear()  # of plotly.js, which cannot be loaded
+    seen.page.unroute("**/plotly.js")
+    seen.page.reload()
+    seen.page.wait_for_selector(".plot .main-svg")
+    assert seen.page.locator(".sketch").count() == 0
+
+
 def test_a_running_experiment_moves_and_obeys(
     watch: Callable[..., Any], running: Callable[[], int]
 ) -> None:

@@ -1,8 +1,6 @@
 """A real server on a loopback port, and callers with tokens of clients of their own."""
 
 import contextlib
-import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -12,10 +10,9 @@ from typing import Any
 import httpx
 import pytest
 import sigopt
-import uvicorn
+from serving import serving
 
 from sigopt_orchestrate.server.accounts import create_client, create_token
-from sigopt_orchestrate.server.application import build_application
 from sigopt_orchestrate.server.authentication import Scope
 from sigopt_orchestrate.server.settings import Settings
 from sigopt_orchestrate.store.database import open_database, writing
@@ -78,17 +75,8 @@ class Caller:
 
 def run_server(settings: Settings) -> Iterator[Server]:
     """Serves from a thread until the generator is closed."""
-    config = uvicorn.Config(build_application(settings), port=0, log_config=None, access_log=False)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield Server(f"http://127.0.0.1:{port}", settings)
-    server.should_exit = True
-    thread.join()
+    with serving(settings) as address:
+        yield Server(address, settings)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from sigopt_orchestrate.cli.options import (
 )
 from sigopt_orchestrate.cli.views import print_json
 from sigopt_orchestrate.errors import StoreError
-from sigopt_orchestrate.store import Store, has_leader
+from sigopt_orchestrate.store import AttemptFolder, Store, has_leader
 
 _POLL_S = 0.25
 
@@ -55,8 +55,8 @@ def logs_command(
         for one in moved:
             if trial in {None, one.number}:
                 for attempt in range(1, one.attempt + 1):
-                    path = folder.attempt(one.number, attempt).log
-                    tails.setdefault((one.number, attempt), Tail(path))
+                    files = folder.attempt(one.number, attempt)
+                    tails.setdefault((one.number, attempt), Tail(files))
         for number, attempt in sorted(tails):
             for line in tails[number, attempt].lines(final=not live):
                 for value in hidden:  # in a finished trial's log they are overwritten
@@ -68,26 +68,43 @@ def logs_command(
 
 
 class Tail:
-    """A log file that may still grow, read line by line."""
+    """A log that may still grow, and may be cut meanwhile, read line by line."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, files: AttemptFolder) -> None:
+        self._files = files
+        self._inode: int | None = None
         self._offset = 0
         self._rest = b""
 
     def lines(self, *, final: bool) -> Iterator[str]:
         """Yields the lines that have come since the last call; `final` also an unended one."""
-        try:
-            with self._path.open("rb") as log:
-                log.seek(self._offset)
-                grown = log.read()
-        except FileNotFoundError:
-            return
-        self._offset += len(grown)
-        *whole, self._rest = (self._rest + grown).split(b"\n")
+        *whole, self._rest = (self._rest + self._grown()).split(b"\n")
         if final and self._rest:
             whole, self._rest = [*whole, self._rest], b""
         yield from (line.decode(errors="replace") for line in whole)
+
+    def _grown(self) -> bytes:
+        """Returns what has come since the last call."""
+        try:
+            with self._files.log.open("rb") as log:
+                inode, before = os.fstat(log.fileno()).st_ino, b""
+                if inode != self._inode:  # it was cut, or this is the first look
+                    older = self._older()
+                    before = older[self._offset :]
+                    self._offset = max(0, self._offset - len(older))
+                    self._inode = inode
+                log.seek(self._offset)
+                grown = log.read()
+        except FileNotFoundError:
+            return b""
+        self._offset += len(grown)
+        return before + grown
+
+    def _older(self) -> bytes:
+        try:
+            return self._files.older_log.read_bytes()
+        except FileNotFoundError:
+            return b""
 
 
 def _print_line(line: str, trial: int, attempt: int, *, prefix: bool, as_json: bool) -> None:

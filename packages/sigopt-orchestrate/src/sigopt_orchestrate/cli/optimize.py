@@ -8,6 +8,7 @@ from sigopt_orchestrate.cli.options import home_option, json_option, store_optio
 from sigopt_orchestrate.cli.running import check_runnable, run_to_its_end
 from sigopt_orchestrate.errors import SpecError
 from sigopt_orchestrate.interchange.old_files import migrate_files, read_yaml, written
+from sigopt_orchestrate.reconcile import create
 from sigopt_orchestrate.spec import load_experiment, parse_experiment
 from sigopt_orchestrate.store import Store
 
@@ -48,4 +49,4 @@ def optimize_command(
     spec = type(spec).model_validate(spec.model_dump(by_alias=True) | {"command": words})
     check_runnable(spec, Path.cwd(), "the command line")
     store = Store(home, url)
-    run_to_its_end(store, store.create_experiment(spec, Path.cwd()), as_json=as_json)
+    run_to_its_end(store, create(store, spec, Path.cwd()), as_json=as_json)

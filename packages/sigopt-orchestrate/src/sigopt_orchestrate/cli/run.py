@@ -14,7 +14,7 @@ from sigopt_orchestrate.cli.options import (
 )
 from sigopt_orchestrate.cli.running import check_runnable, check_secrets, run_to_its_end
 from sigopt_orchestrate.cli.views import print_json
-from sigopt_orchestrate.reconcile import steer
+from sigopt_orchestrate.reconcile import create, steer
 from sigopt_orchestrate.spec import Experiment, load_experiment
 from sigopt_orchestrate.store import Store
 
@@ -58,7 +58,7 @@ def run_command(
         spec, directory, where = _single_run(words, name), Path.cwd(), "the command line"
     check_runnable(spec, directory, where)
     store = Store(home, url)
-    run_to_its_end(store, store.create_experiment(spec, directory), as_json=as_json)
+    run_to_its_end(store, create(store, spec, directory), as_json=as_json)
 
 
 @click.command("resume")

@@ -14,6 +14,7 @@ from sigopt_orchestrate.cli.options import (
     json_option,
     store_option,
 )
+from sigopt_orchestrate.cli.places import read_place
 from sigopt_orchestrate.cli.tables import open_console, print_best, trial_table
 from sigopt_orchestrate.cli.views import print_json, summary_view, trial_view
 from sigopt_orchestrate.dashboard import best_trials
@@ -31,10 +32,16 @@ def status_command(experiment: int | None, home: Path, url: str | None, as_json:
     record = chosen(store, experiment)
     trials = store.trials(record.id)
     view = summary_view(store, record, trials)
+    folder = store.home.experiment(record.id)
     if as_json:
-        folder = store.home.experiment(record.id)
         print_json({**view, "trials": [trial_view(trial, folder) for trial in trials]})
         return
+    places = {
+        trial.number: f"{place.where} ({place.asked})" if place.asked else place.where
+        for trial in trials
+        if trial.state.in_flight
+        and (place := read_place(folder.attempt(trial.number, trial.attempt))) is not None
+    }
     console = open_console()
     counts = ", ".join(f"{count} {state}" for state, count in view["trials"].items())
     console.print(Text(f"experiment {record.id}: {record.spec.name}", style="bold"))
@@ -43,7 +50,7 @@ def status_command(experiment: int | None, home: Path, url: str | None, as_json:
         console.print(f"cost so far: {view['cost_usd']:.4f} USD of instances, idle time included")
     if record.reason:
         console.print(Text(record.reason))
-    console.print(trial_table(record.spec, trials))
+    console.print(trial_table(record.spec, trials, places=places))
     if view["state"] == "interrupted":
         console.print(f"its orchestrate is gone; `orchestrate resume {record.id}` goes on")
 

@@ -1,6 +1,6 @@
 """Experiments and trials as tables for people."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -25,8 +25,21 @@ def open_console(*, stderr: bool = False) -> Console:
     )
 
 
-def trial_table(spec: Experiment, trials: Iterable[TrialRecord], title: str | None = None) -> Table:
-    """Returns a table with a row for each trial."""
+def trial_table(
+    spec: Experiment,
+    trials: Iterable[TrialRecord],
+    title: str | None = None,
+    places: Mapping[int, str] | None = None,
+) -> Table:
+    """Returns a table with a row for each trial.
+
+    Args:
+        spec: The experiment.
+        trials: Its rows.
+        title: Above them.
+        places: What stands in the place of a trial's reason, by its number.
+    """
+    places = places or {}
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     table.add_column("trial", justify="right")
     table.add_column("state")
@@ -43,7 +56,7 @@ def trial_table(spec: Experiment, trials: Iterable[TrialRecord], title: str | No
             *(Text(value_text((trial.values or {}).get(m.name))) for m in spec.objectives),
             *(Text(value_text(trial.assignments.get(p.name))) for p in spec.parameters),
             "" if trial.duration_s is None else f"{trial.duration_s:.1f} s",
-            Text(trial.reason or ""),
+            Text(places.get(trial.number) or trial.reason or ""),
         )
     return table
 

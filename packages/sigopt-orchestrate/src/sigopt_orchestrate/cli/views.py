@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import click
 
+from sigopt_orchestrate.cli.places import read_place
 from sigopt_orchestrate.dashboard import best_trials
 from sigopt_orchestrate.executors import experiment_spending, trial_usd
 from sigopt_orchestrate.lifecycle import ExperimentState, TrialState
@@ -32,6 +34,8 @@ def trial_view(trial: TrialRecord, folder: ExperimentFolder) -> View:
         trial: The trial.
         folder: Where the files of its experiment lie.
     """
+    files = folder.attempt(trial.number, trial.attempt)
+    place = read_place(files) if trial.state.in_flight else None
     return {
         "number": trial.number,
         "state": str(trial.state),
@@ -44,7 +48,8 @@ def trial_view(trial: TrialRecord, folder: ExperimentFolder) -> View:
         "started_at": trial.started_at,
         "ended_at": trial.ended_at,
         "cost_usd": trial_usd(folder, trial.number, trial.attempt),
-        "output": str(folder.attempt(trial.number, trial.attempt).output),
+        "output": str(files.output),
+        **({} if place is None else {"place": asdict(place)}),
     }
 
 

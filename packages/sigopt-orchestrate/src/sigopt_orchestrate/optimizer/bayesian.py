@@ -10,6 +10,7 @@ from sigopt_orchestrate.errors import SuggestionError
 from sigopt_orchestrate.optimizer.acquisition import Acquisition, incumbents
 from sigopt_orchestrate.optimizer.beliefs import prior_beliefs
 from sigopt_orchestrate.optimizer.correlation import Array, Features, features_of
+from sigopt_orchestrate.optimizer.evolution import evolved_share, offspring, rank
 from sigopt_orchestrate.optimizer.gaussian_process import GaussianProcess
 from sigopt_orchestrate.optimizer.lattice import Lattice
 from sigopt_orchestrate.optimizer.outcomes import margins
@@ -90,7 +91,10 @@ class _Proposal:
         signs = [metric.sign for metric in self._experiment.objectives]
         feasible = self._feasible()
         if self._space.full_task is not None:
-            self._V = levelled(self._V, self._X[:, -1], self._space.full_task)
+            self._V = levelled(self._V, self._X, self._features, self._space.full_task)
+        child = self._evolved(self._V[:, :count] * signs, feasible)
+        if child is not None:
+            return self._space.decode(child.tolist())
         chosen = most_telling(self._X, self._V[:, :count] * signs, feasible)
         X, V, S, feasible = self._X[chosen], self._V[chosen], self._S[chosen], feasible[chosen]
         surrogates = [
@@ -109,10 +113,23 @@ class _Proposal:
             return choose_task(self._experiment, process, point, assignments, self._spent())
         return assignments
 
+    def _evolved(self, Y: Array, feasible: NDArray[np.bool_]) -> Array | None:
+        """An offspring of the best points, in a share of the turns that grows with the history.
+
+        None in the others, and where what is wanted is more than one good point.
+        """
+        share = evolved_share(len(self._X_all))
+        if not share or self._experiment.tasks or self._experiment.num_solutions > 1:
+            return None
+        if self._rng.random() >= share:
+            return None
+        ranked = self._X[rank(Y, feasible)]
+        return offspring(self._lattice, ranked, self._X_all, self._pending, self._rng)
+
     def _search(self, acquisition: Acquisition, starts: Sequence[Array]) -> Array | None:
         n = sum(len(p.points) for p in (*acquisition.objectives, *acquisition.conditions))
-        taken = np.concatenate((self._X_all, self._pending))
-        search = Search(acquisition, self._lattice, taken, cost=2.0 * n * n + 60.0 * n)
+        cost = 2.0 * n * n + 60.0 * n
+        search = Search(acquisition, self._lattice, self._X_all, self._pending, cost)
         return search.run(starts, self._rng)
 
     def _feasible(self) -> NDArray[np.bool_]:

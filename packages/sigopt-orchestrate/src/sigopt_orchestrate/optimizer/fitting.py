@@ -24,7 +24,7 @@ from sigopt_orchestrate.optimizer.gaussian_process import Hyperparameters
 
 LENGTHSCALE_LOC, LENGTHSCALE_SCALE = math.sqrt(2), math.sqrt(3)
 VARIANCE_SCALE = 1.0
-NOISE_SHAPE, NOISE_RATE = 1.1, 30.0
+NOISE_SHAPE, NOISE_RATE = 1.1, 6.0
 LEAST_NOISE = 1e-7
 _LONGEST = math.log(1e3)
 _LEAST_LOG_VARIANCE = math.log(1e-2)
@@ -80,8 +80,8 @@ def fit(
         limits: Of the lengthscales and the noise.
     """
     density = Density(features, shape, X, y, noise)
-    begin = density.start() if start is None else density.vector(start)
     d = X.shape[1]
+    begin = density.vector(start or prior_modes(d, shape))
     lengthscale = (math.log(limits.shortest), _LONGEST)
     bounds_noise = (math.log(LEAST_NOISE), math.log(limits.most_noise))
     begin[:d] = np.maximum(begin[:d], lengthscale[0])
@@ -98,6 +98,16 @@ def fit(
     return Fit(density.hyperparameters(found.x), -float(found.fun))
 
 
+def prior_modes(d: int, shape: Shape, noise: float = 1e-3) -> Hyperparameters:
+    """Returns the modes of the priors of lengthscales in `d` dimensions, variance and mean."""
+    lengthscale = math.exp(_loc(d) - LENGTHSCALE_SCALE**2)
+    return Hyperparameters(shape, np.full(d, lengthscale), 1.0, 0.0, noise)
+
+
+def _loc(d: int) -> float:
+    return LENGTHSCALE_LOC + 0.5 * math.log(d)
+
+
 class Density:
     """The negative logarithm of the hyperparameters' posterior density, and its gradient.
 
@@ -109,12 +119,7 @@ class Density:
         self._F, self._owner = features.of(X), features.owner
         self._shape: Shape = shape
         self._y, self._noise, self._d = y, noise, X.shape[1]
-        self._loc = LENGTHSCALE_LOC + 0.5 * math.log(self._d)
-
-    def start(self) -> Array:
-        """Returns the modes of the priors."""
-        lengthscale = self._loc - LENGTHSCALE_SCALE**2
-        return np.array([*[lengthscale] * self._d, 0.0, 0.0, math.log(1e-3)])
+        self._loc = _loc(self._d)
 
     def vector(self, given: Hyperparameters) -> Array:
         """Returns the argument that stands for hyperparameters."""

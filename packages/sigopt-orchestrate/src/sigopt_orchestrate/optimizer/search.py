@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import LinearConstraint, minimize
 
 from sigopt_orchestrate.optimizer.ascent import Function, ascend
@@ -20,28 +21,32 @@ _CONSTRAINED = 4  # climbs under linear constraints
 _LISTED = 4.0e8  # floating point operations that looking at a whole finite space may take
 _CHUNK = 2048
 _SAME = 1e-6  # of the unit cube; closer points teach the model nothing new
+_BESIDE = 1e-3  # likewise; closer to a trial under way, one had better wait for it
 
 
 class Search:
-    """One search; it remembers the points it has looked at that are not taken.
+    """One search; it remembers the points it has looked at that may be suggested.
 
     Args:
         acquisition: What to maximise over legal points.
         lattice: Where they lie.
-        taken: Points not to return, `(t, d)`.
+        known: Points with an outcome, not to be returned, `(t, d)`.
+        pending: Points under way, to be kept a little away from, `(p, d)`.
         cost: Floating point operations of looking at one point, roughly.
     """
 
-    def __init__(self, acquisition: Function, lattice: Lattice, taken: Array, cost: float) -> None:
+    def __init__(
+        self, acquisition: Function, lattice: Lattice, known: Array, pending: Array, cost: float
+    ) -> None:
         self._acquisition = acquisition
         self._lattice = lattice
-        self._taken = taken
+        self._known, self._pending = known, pending
         self._cost = cost
         self._points: list[Array] = [np.empty((0, lattice.space.dimension))]
         self._values: list[Array] = [np.empty(0)]
 
     def run(self, incumbents: Sequence[Array], rng: np.random.Generator) -> Array | None:
-        """Returns the best legal point that is not taken, `(d,)`; None if none was found.
+        """Returns the best legal point that may be suggested, `(d,)`; None if none was found.
 
         Args:
             incumbents: The best points known, around which to look closely.
@@ -76,23 +81,10 @@ class Search:
         value = np.concatenate(
             [self._acquisition(X[i : i + _CHUNK])[0] for i in range(0, len(X), _CHUNK)]
         )
-        usable = np.isfinite(value) & self._untaken(X)
+        usable = np.isfinite(value) & untaken(X, self._known, self._pending)
         self._points.append(X[usable])
         self._values.append(value[usable])
         return X[usable], value[usable]
-
-    def _untaken(self, X: Array) -> Array:
-        """Which rows are apart from all taken points, `(b,)`."""
-        if not len(self._taken):
-            return np.ones(len(X), dtype=bool)
-        kept = np.ones(len(X), dtype=bool)
-        for i in range(0, len(X), _CHUNK):
-            block = X[i : i + _CHUNK]
-            nearest = np.full(len(block), np.inf)
-            for row in self._taken:
-                np.minimum(nearest, np.abs(block - row).max(1), out=nearest)
-            kept[i : i + _CHUNK] = nearest > _SAME
-        return kept
 
     def _climb(self, starts: Array) -> tuple[Array, Array]:
         """Follows the gradient from each start, discrete coordinates held, wide ints relaxed."""
@@ -141,6 +133,20 @@ class Search:
                 return
             ended, values = self._climb(_top(found, values, 1))
             point, value = _top(ended, values, 1)[0], float(values.max())
+
+
+def untaken(X: Array, known: Array, pending: Array) -> NDArray[np.bool_]:
+    """Returns which rows of `X`, `(b, d)`, are apart from all known and all pending points."""
+    return _apart(X, known, _SAME) & _apart(X, pending, _BESIDE)
+
+
+def _apart(X: Array, others: Array, distance: float) -> NDArray[np.bool_]:
+    if len(X) < len(others):
+        return np.array([np.abs(others - row).max(1).min() > distance for row in X], dtype=bool)
+    nearest = np.full(len(X), np.inf)
+    for row in others:
+        np.minimum(nearest, np.abs(X - row).max(1), out=nearest)
+    return nearest > distance
 
 
 def _top(points: Array, values: Array, count: int) -> Array:

@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sigopt_orchestrate.optimizer.correlation import Array, Features, Shape
-from sigopt_orchestrate.optimizer.fitting import Fit, Limits, fit
+from sigopt_orchestrate.optimizer.fitting import Fit, Limits, fit, prior_modes
 from sigopt_orchestrate.optimizer.gaussian_process import GaussianProcess
 from sigopt_orchestrate.optimizer.outcomes import NO_WARP, Outcomes, standardise
 
 SHAPES: tuple[Shape, ...] = ("squared exponential", "Matern 5/2")
 WARPS = (NO_WARP, 1.0, 0.1)
+NOISES = (1e-3, 0.3)  # where to begin
 _SUCCESS_LENGTHSCALE, _SUCCESS_NOISE = 0.2, 0.01
 _TRIED, _TRIES = 80, 20  # observations and iterations, at most, to decide which model to take
 _FITTED = 150  # observations that its hyperparameters are fitted to, at most
@@ -45,9 +46,15 @@ def of_objective(
         chosen = best[3] if warp is None and best is not None else warp or NO_WARP
         outcomes = standardise(values, sign, deviations, chosen)
         volume = standardise(values[tried], sign, None, chosen).log_volume
-        start = None if best is None else best[1].given
         y, noise = outcomes.values[tried], outcomes.noise[tried]
-        found = fit(features, shape, X[tried], y, noise, start=start, iterations=_TRIES)
+        # What noise explains, short lengthscales explain too: the first climbs begin on both sides.
+        starts = (
+            [prior_modes(len(X[0]), shape, n) for n in NOISES] if best is None else [best[1].given]
+        )
+        found = max(
+            (fit(features, shape, X[tried], y, noise, start=s, iterations=_TRIES) for s in starts),
+            key=lambda fitted: fitted.evidence,
+        )
         if best is None or found.evidence + volume > best[0]:
             best = (found.evidence + volume, found, outcomes, chosen)
     assert best is not None  # noqa: S101

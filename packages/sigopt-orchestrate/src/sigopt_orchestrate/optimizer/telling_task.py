@@ -4,32 +4,49 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sigopt_orchestrate.optimizer.correlation import Array
+from sigopt_orchestrate.optimizer.correlation import (
+    Array,
+    Features,
+    correlation,
+    squared_distances,
+)
 from sigopt_orchestrate.optimizer.gaussian_process import GaussianProcess
 from sigopt_orchestrate.spec import Assignments, Experiment
 from sigopt_orchestrate.spec.consistency import TASK
 
 _FULL_SHARE = 0.5
-_LEAST = 2  # trials of a task that make a mean
+_LEAST = 2  # trials of a task that make a level
+_SMOOTH, _ROUGH = 0.5, 1e-6  # the lengthscale by the root of the dimension, and the noise
 
 
-def levelled(V: Array, tasks: Array, full: float) -> Array:
-    """Returns values with each cheap task's mean moved to the full one's.
+def levelled(V: Array, X: Array, features: Features, full: float) -> Array:
+    """Returns values with each cheap task's level moved to the full one's.
 
     Cheap tasks often differ by a shift, as less training does, which the model would otherwise
-    have to take for a lack of likeness.
+    have to take for a lack of likeness. The tasks ran at different points, so that their means say
+    little: the levels are the generalised least squares of one smooth function plus a level each.
 
     Args:
         V: Values, `(n, 1)`.
-        tasks: The coordinate of each trial's task, `(n,)`.
-        full: That of the full task.
+        X: Points, `(n, d)`; the last coordinate is the task.
+        features: From points to features.
+        full: The coordinate of the full task.
     """
-    levels = {t: V[tasks == t] for t in np.unique(tasks).tolist()}
+    present, of_trial, counts = np.unique(X[:, -1], return_inverse=True, return_counts=True)
+    known = np.flatnonzero(counts >= _LEAST)
+    if full not in present[known] or len(known) < 2:
+        return V
+    rows = np.isin(of_trial, known)
+    Z = features.of(X[rows])[:, features.owner < X.shape[1] - 1]
+    squared = squared_distances(Z, Z) / (_SMOOTH**2 * (X.shape[1] - 1))
+    K, _ = correlation("squared exponential", squared)
+    K[np.diag_indices_from(K)] += _ROUGH
+    belongs = (X[rows, -1, None] == present[known]).astype(float)
+    solved = np.linalg.solve(K, np.concatenate((belongs, V[rows]), axis=1))
+    levels = np.linalg.solve(belongs.T @ solved[:, :-1], belongs.T @ solved[:, -1:])[:, 0]
     moved = V.copy()
-    if full in levels and len(levels[full]) >= _LEAST:
-        for task, values in levels.items():
-            if len(values) >= _LEAST:
-                moved[tasks == task] += levels[full].mean() - values.mean()
+    for task, level in zip(present[known], levels, strict=True):
+        moved[X[:, -1] == task] += levels[present[known] == full] - level
     return moved
 
 

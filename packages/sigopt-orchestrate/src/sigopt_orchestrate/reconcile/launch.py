@@ -2,12 +2,32 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 from sigopt_orchestrate.errors import SpecError
 from sigopt_orchestrate.executors import Executor, LocalExecutor
 from sigopt_orchestrate.optimizer import SuggestionService
 from sigopt_orchestrate.reconcile.loop import RunLoop, Watch
+from sigopt_orchestrate.spec import Experiment
 from sigopt_orchestrate.store import ExperimentFolder, ExperimentRecord, Store, lead
+
+
+def create(store: Store, spec: Experiment, directory: Path) -> ExperimentRecord:
+    """Stores a new experiment; an image that is to be built is built before, and pushed.
+
+    Args:
+        store: Where.
+        spec: The experiment.
+        directory: What relative paths start from.
+
+    Raises:
+        BuildError: If the image cannot be built or pushed: then nothing is stored.
+    """
+    if spec.build is not None:
+        from sigopt_orchestrate.executors.kubernetes.building import build_image  # noqa: PLC0415
+
+        spec = spec.built(build_image(spec.build, directory))
+    return store.create_experiment(spec, directory)
 
 
 def executor_of(experiment: ExperimentRecord, folder: ExperimentFolder) -> Executor:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from sigopt_orchestrate import spec as specification
 from sigopt_orchestrate.errors import SpecError
 from sigopt_orchestrate.lifecycle import ExperimentState
-from sigopt_orchestrate.reconcile import RunLoop, local_loop
+from sigopt_orchestrate.reconcile import RunLoop, create, local_loop
 from sigopt_orchestrate.sdk.results import Results
 from sigopt_orchestrate.sdk.session import Session, open_session
 from sigopt_orchestrate.sdk.space import Metrics, Space, metric_keys, parameter_keys
@@ -210,7 +210,7 @@ class Experiment:
     def _stored(self, store: Store) -> ExperimentRecord:
         if self._id is not None:
             return store.experiment(self._id)
-        record = store.create_experiment(self._spec, self._directory)
+        record = create(store, self._spec, self._directory)
         self._id = record.id
         return record
 

@@ -1,22 +1,19 @@
-"""How much of a metric's spread each parameter explains.
-
-The first-order variance share: the variance of the metric's mean over bins of the parameter, less
-what chance alone would give, over the metric's variance. Scaled so that the shares sum to 1.
-"""
+"""How much of a metric each parameter explains; see `optimizer.sensitivity`."""
 
 import json
-import statistics
-from collections import defaultdict
+import logging
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, select
 
+from sigopt_orchestrate.errors import SuggestionError
 from sigopt_orchestrate.server.access import Experiment
 from sigopt_orchestrate.store.resources import observations
 
 _NEWEST = 5000
 _LEAST = 5
+_log = logging.getLogger(__name__)
 
 
 class Named(Protocol):
@@ -24,9 +21,6 @@ class Named(Protocol):
 
     @property
     def name(self) -> str: ...  # noqa: D102
-
-    @property
-    def type(self) -> str: ...  # noqa: D102
 
 
 def importances(tx: Connection, experiment: Experiment) -> dict[str | None, dict[str, float]]:
@@ -54,7 +48,9 @@ def shares(
     points: Sequence[dict[str, Any]],
     values: Sequence[float | None],
 ) -> dict[str, float]:
-    """Returns the share of each parameter in the spread of `values`; none for fewer than five.
+    """Returns the share of each parameter in what moves `values`; none for fewer than five.
+
+    None, too, where the numerics fail, which the log says.
 
     Args:
         parameters: An experiment's.
@@ -64,30 +60,16 @@ def shares(
     known = [(p, v) for p, v in zip(points, values, strict=True) if v is not None]
     if len(known) < _LEAST:
         return {}
-    spread = statistics.pvariance([value for _, value in known])
-    raw = {p.name: _explained(p, known) / spread if spread else 0.0 for p in parameters}
-    total = sum(raw.values())
-    return {name: share / total if total else 1 / len(raw) for name, share in raw.items()}
+    names = [parameter.name for parameter in parameters]
+    observed = [value for _, value in known]
+    if len(set(observed)) == 1:
+        return dict.fromkeys(names, 1 / len(names))
+    # Here, since a server that is asked for no importances needs no numerics.
+    from sigopt_orchestrate.optimizer.sensitivity import total_effects  # noqa: PLC0415
 
-
-def _explained(parameter: Named, known: Sequence[tuple[dict[str, Any], float]]) -> float:
-    bins: defaultdict[Any, list[float]] = defaultdict(list)
-    present = [point[parameter.name] for point, _ in known if parameter.name in point]
-    places = {value: place for place, value in enumerate(sorted(set(present), key=_rank))}
-    count = max(2, min(8, len(known) // 4))
-    for point, value in known:
-        given = point.get(parameter.name)
-        if given is None or parameter.type == "categorical" or len(places) <= count:
-            bins[given].append(value)
-        else:
-            bins[places[given] * count // len(places)].append(value)
-    mean = statistics.fmean(value for _, value in known)
-    between = sum(len(b) * (statistics.fmean(b) - mean) ** 2 for b in bins.values())
-    within = sum(len(b) * statistics.pvariance(b) for b in bins.values())
-    free = len(known) - len(bins)
-    chance = (len(bins) - 1) * within / free if free > 0 else between
-    return max(0.0, between - chance) / len(known)
-
-
-def _rank(value: Any) -> tuple[bool, Any]:
-    return isinstance(value, str), value
+    columns = [[point.get(name) for point, _ in known] for name in names]
+    try:
+        return dict(zip(names, total_effects(columns, observed), strict=True))
+    except SuggestionError as error:
+        _log.warning("no importances: %s", error)
+        return {}

@@ -1,6 +1,6 @@
 """Experiment files as validated values; the lowest floor, which uses nothing above it."""
 
-from sigopt_orchestrate.spec.backend import Backend, Kubernetes, Mpi, Nodes, Volume
+from sigopt_orchestrate.spec.backend import Backend, Build, Kubernetes, Mpi, Nodes, Volume
 from sigopt_orchestrate.spec.command import argv, fill, placeholders
 from sigopt_orchestrate.spec.early_stopping import EarlyStopping
 from sigopt_orchestrate.spec.ec2 import Ec2
@@ -26,6 +26,7 @@ from sigopt_orchestrate.spec.source import load_experiment, parse_experiment
 __all__ = [
     "Assignments",
     "Backend",
+    "Build",
     "CategoricalParameter",
     "DoubleParameter",
     "EarlyStopping",

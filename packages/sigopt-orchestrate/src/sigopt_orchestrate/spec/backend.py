@@ -13,6 +13,20 @@ Image = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r
 _SOURCES = ("claim", "host_path", "config_map", "secret", "empty_dir", "nfs")
 
 
+class Build(Section):
+    """The trials' image, built when the experiment begins and then known by its digest.
+
+    Attributes:
+        context: The folder that the builder sees, relative to the experiment file's.
+        dockerfile: Relative to the context.
+        image: What to call it in a registry that both we and the cluster reach.
+    """
+
+    context: str = "."
+    dockerfile: str = "Dockerfile"
+    image: Annotated[Image, StringConstraints(pattern=r"^[^@]+$")]
+
+
 class Mpi(Section):
     """The command starts MPI processes, by `mpiexec`, on all nodes of the trial.
 
@@ -84,6 +98,7 @@ class Kubernetes(Section):
         pull_secrets: Secrets with the image registry's password.
         output: The name of a volume that keeps `$ORCHESTRATE_OUTPUT` beyond the pod, one folder
             for each trial, so that a trial that was lost finds its checkpoints again.
+        queue: Kueue's LocalQueue that admits the trials; needs Jobs (Kubernetes 1.29).
         user: The numeric user that the command runs as; 0 gives up the restricted security
             context.
     """
@@ -101,6 +116,7 @@ class Kubernetes(Section):
     workdir: str | None = None
     user: Annotated[Whole, Field(ge=0)] = 1000
     priority_class: str | None = None
+    queue: Label | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from sigopt_orchestrate.spec.backend import Backend, Image, Nodes, parse_cpu
+from sigopt_orchestrate.spec.backend import Backend, Build, Image, Nodes, parse_cpu
 from sigopt_orchestrate.spec.command import Command, placeholders
 from sigopt_orchestrate.spec.consistency import TASK, check_search, refuse_repeated
 from sigopt_orchestrate.spec.duration import Duration
@@ -111,7 +111,7 @@ class Timeouts(Section):
 
 _IN_A_CLUSTER = "needs `backend: kubernetes`"
 _NEEDS = {
-    **dict.fromkeys(("image", "cpu", "cpu_limit", "gpu", "disk"), _IN_A_CLUSTER),
+    **dict.fromkeys(("image", "build", "cpu", "cpu_limit", "gpu", "disk"), _IN_A_CLUSTER),
     **dict.fromkeys(("nodes", "spot"), _IN_A_CLUSTER + " or `ec2`"),
 }
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -131,6 +131,7 @@ class Experiment(Section):
         secrets: Environment variables that trials inherit from orchestrate. Their values are
             never stored, and are overwritten in the trials' logs.
         image: The container image that trials run in, best by digest; for Kubernetes.
+        build: The image to build, in place of `image`.
         nodes: See `Nodes`; for Kubernetes.
         backend: None for this machine.
     """
@@ -154,6 +155,7 @@ class Experiment(Section):
     resources: Resources = Resources()
     limits: Limits = Limits()
     image: Image | None = None
+    build: Build | None = None
     nodes: Nodes = Nodes()
     backend: Backend | None = None
 
@@ -161,6 +163,15 @@ class Experiment(Section):
     def objectives(self) -> tuple[Metric, ...]:
         """The one or two metrics that steer the search; none in a single run."""
         return tuple(metric for metric in self.metrics if metric.strategy == "optimize")
+
+    @property
+    def image_name(self) -> str | None:
+        """The image, or what it is going to be called."""
+        return self.build.image if self.build is not None else self.image
+
+    def built(self, image: str) -> Self:
+        """Returns the experiment with its image built."""
+        return self.model_copy(update={"image": image, "build": None})
 
     @property
     def is_single_run(self) -> bool:
@@ -248,21 +259,23 @@ class Experiment(Section):
         if self.backend is not None and self.backend.ec2 is not None:
             self._check_ec2(self.backend.ec2)
         elif self.backend is None:
-            for name, default in (("image", None), ("nodes", Nodes())):
+            for name, default in (("image", None), ("build", None), ("nodes", Nodes())):
                 if getattr(self, name) != default:
                     raise refusal(_NEEDS[name], name)
             for name in ("cpu", "cpu_limit", "gpu", "disk", "spot"):
                 if getattr(self.resources, name):
                     raise refusal(_NEEDS[name], "resources", name)
-        elif self.command is not None and self.image is None:
+        elif self.image is not None and self.build is not None:
+            raise refusal("there is an image already; give one of `image` and `build`", "build")
+        elif self.command is not None and self.image_name is None:
             raise refusal("needs an image for the trials: give `image: NAME@sha256:...`", "backend")
 
     def _check_ec2(self, ec2: Ec2) -> None:
         """An instance is the trial's own: what divides a machine makes no sense there."""
-        if self.image is not None:
-            raise refusal(
-                "is for `backend: kubernetes`; on EC2 give an `ami` or a `setup`", "image"
-            )
+        for name in ("image", "build"):
+            if getattr(self, name) is not None:
+                said = "is for `backend: kubernetes`; on EC2 give an `ami` or a `setup`"
+                raise refusal(said, name)
         for name in ("cpu", "cpu_limit", "gpu", "disk"):
             if getattr(self.resources, name):
                 said = "is for `backend: kubernetes`; on EC2 choose `types` that have it"

@@ -103,6 +103,11 @@ class AttemptFolder:
         return self.root / "log"
 
     @property
+    def older_log(self) -> Path:
+        """What came before the log, where it has grown so long that it was cut."""
+        return self.root / "log.older"
+
+    @property
     def output(self) -> Path:
         """A folder for whatever else the command writes: `$ORCHESTRATE_OUTPUT`."""
         return self.root / "output"

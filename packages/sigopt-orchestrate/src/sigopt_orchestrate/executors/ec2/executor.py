@@ -202,7 +202,8 @@ class Ec2Executor:
                     "usd_per_hour": entry.usd_per_hour if entry is not None else None,
                 }
             )
-        place = {"instances": ranks, "waits_for": None, "at": time.time()}
+        shown = [{"name": one["instance"], "node": _shown(one), "phase": "Running"} for one in ranks]
+        place = {"pods": shown, "instances": ranks, "waits_for": None, "at": time.time()}
         write_whole(job.attempt.folder.place, place)
         self._hint(job.attempt)
 
@@ -237,6 +238,11 @@ class Ec2Executor:
         write_whole(folder.exit, asdict(exit_))
         flush(folder.exit)
         return _ended(exit_, folder)
+
+
+def _shown(rank: dict[str, Any]) -> str:
+    """An instance as `status` and `top` show it in a node's place."""
+    return f"{rank['instance']} ({', '.join(filter(None, (rank['type'], rank['market'])))})"
 
 
 def _ended(exit_: Exit, folder: AttemptFolder) -> Presence:

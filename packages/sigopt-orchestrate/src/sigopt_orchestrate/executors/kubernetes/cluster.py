@@ -24,6 +24,7 @@ from sigopt_orchestrate.spec import Kubernetes
 _SERVICE_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _CALL_TIMEOUT = (5.0, 30.0)
 _CONNECTIONS = 128
+JOBS_FROM = (1, 29)  # podReplacementPolicy and podFailurePolicy are on by default
 _AGENT = f"orchestrate/{importlib.metadata.version('sigopt-orchestrate')}"
 
 Json = dict[str, Any]
@@ -149,6 +150,23 @@ class Cluster:
             minor = "".join(c for c in said["minor"] if c.isdigit())
             self._version = int(said["major"]), int(minor)
         return self._version
+
+    def has_group(self, group: str) -> bool:
+        """Returns whether the server knows an API group, for example `kueue.x-k8s.io`.
+
+        Raises:
+            ApiError: If the cluster does not say.
+        """
+        return any(found["name"] == group for found in self.call("GET", "/apis")["groups"])
+
+    @property
+    def has_jobs(self) -> bool:
+        """Whether attempts are Jobs here, and not pods of our own.
+
+        Raises:
+            ApiError: If the cluster does not say its version.
+        """
+        return self.version >= JOBS_FROM
 
 
 def _refusal(status: int, reason: str, body: bytes) -> ApiError:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sigopt_orchestrate.executors.kubernetes.cluster import ApiError, Cluster
 from sigopt_orchestrate.executors.kubernetes.pod.report import MARK
+from sigopt_orchestrate.executors.kubernetes.rotation import append
 from sigopt_orchestrate.store import AttemptFolder
 
 _FOLLOWERS = 64
@@ -48,6 +49,7 @@ class Logs:
         self._secrets = [secret for secret in secrets if secret]
         self._streams: dict[str, _Stream] = {}
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
         self._active = 0
         self._closed = False
 
@@ -144,8 +146,8 @@ class Logs:
         for secret in self._secrets:
             said = said.replace(secret, b"*" * len(secret))
         stream.folder.root.mkdir(parents=True, exist_ok=True)
-        with stream.folder.log.open("ab") as log:
-            log.write(said)
+        with self._writing:  # a gang's ranks share a log
+            append(stream.folder.log, stream.folder.older_log, said)
         if metrics and stream.rank == 0:
             with stream.folder.metrics.open("ab") as file:
                 file.write(metrics)

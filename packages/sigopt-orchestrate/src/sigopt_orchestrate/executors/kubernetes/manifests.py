@@ -11,8 +11,6 @@ way round: the kubelet of 1.20 cannot end a pod for two minutes whose Secret wen
 """
 
 import hashlib
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,19 +18,14 @@ from typing import Any
 
 from sigopt_orchestrate.executors.executor import Work
 from sigopt_orchestrate.executors.kubernetes import pod as pod_code
-from sigopt_orchestrate.executors.kubernetes.placement import affinity, tolerations
-from sigopt_orchestrate.executors.kubernetes.pod import places
+from sigopt_orchestrate.executors.kubernetes.pod_spec import pod_spec
 from sigopt_orchestrate.executors.kubernetes.pods import ATTEMPT, EXPERIMENT, RANK
-from sigopt_orchestrate.spec import Experiment, Kubernetes, Volume
+from sigopt_orchestrate.spec import Experiment
 from sigopt_orchestrate.store import ExperimentRecord
 
 Json = dict[str, Any]
 
-_PACKAGE = "sigopt_orchestrate/executors/kubernetes/pod"
-_START = (
-    f"import sys; sys.path.insert(0, {places.CODE!r}); "
-    "from sigopt_orchestrate.executors.kubernetes.pod.main import main; sys.exit(main())"
-)
+_KUEUE_QUEUE = "kueue.x-k8s.io/queue-name"
 
 
 @dataclass(frozen=True)
@@ -100,7 +93,7 @@ class AttemptObjects:
                 "labels": {**_labels(self.names, self.token), RANK: str(rank)},
                 "ownerReferences": [owner],
             },
-            "spec": pod_spec(self.names, self.name, self.spec, self.work, rank),
+            "spec": pod_spec(self.names.root, self.name, self.spec, self.work, rank),
         }
 
     def job(self, owner: Json) -> Json:
@@ -113,20 +106,23 @@ class AttemptObjects:
             owner: The root.
         """
         labels = _labels(self.names, self.token)
+        assert self.spec.backend is not None  # noqa: S101 - whoever chose this executor has looked
+        queue = self.spec.backend.kubernetes.queue
         disrupted = {"type": "DisruptionTarget", "status": "True"}
         template = {
             "metadata": {"labels": labels},
-            "spec": pod_spec(self.names, self.name, self.spec, self.work, None),
+            "spec": pod_spec(self.names.root, self.name, self.spec, self.work, None),
         }
         return {
             "apiVersion": "batch/v1",
             "kind": "Job",
             "metadata": {
                 "name": self.name,
-                "labels": labels,
+                "labels": labels | ({_KUEUE_QUEUE: queue} if queue else {}),
                 "ownerReferences": [owner],
             },
             "spec": {
+                "suspend": queue is not None,  # until Kueue admits it
                 "completionMode": "Indexed",
                 "completions": self.spec.nodes.count,
                 "parallelism": self.spec.nodes.count,
@@ -159,172 +155,6 @@ class AttemptObjects:
         }
 
 
-def pod_spec(names: Names, name: str, spec: Experiment, work: Work, rank: int | None) -> Json:
-    """Returns what a node of an attempt runs.
-
-    Args:
-        names: The experiment's.
-        name: The attempt's Secret.
-        spec: The experiment.
-        work: What to execute.
-        rank: The node's number; None where the Job controller gives it.
-    """
-    backend, timeouts = _backend(spec), work.timeouts
-    found: Json = {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": math.ceil(timeouts.grace_s) + 2,
-        "securityContext": _pod_security(backend.user),
-        "containers": [_container(names, name, spec, work, rank)],
-        "volumes": [*_own_volumes(names, name), *(_volume(v) for v in backend.volumes)],
-        "tolerations": tolerations(spec),
-    }
-    if timeouts.trial_s is not None:  # the pod ends itself in time; this is for one that cannot
-        slack = timeouts.pending_s + timeouts.grace_s + 30
-        found["activeDeadlineSeconds"] = math.ceil(timeouts.trial_s + slack)
-    if backend.node_selector:
-        found["nodeSelector"] = backend.node_selector
-    if backend.pull_secrets:
-        found["imagePullSecrets"] = [{"name": secret} for secret in backend.pull_secrets]
-    if backend.priority_class:
-        found["priorityClassName"] = backend.priority_class
-    if wanted := affinity(spec):
-        found["affinity"] = wanted
-    return found
-
-
-def _container(names: Names, name: str, spec: Experiment, work: Work, rank: int | None) -> Json:
-    backend = _backend(spec)
-    output = _output(names, spec, work)
-    order = {
-        "argv": work.argv,
-        "trial_s": work.timeouts.trial_s,
-        "grace_s": work.timeouts.grace_s,
-        "count": spec.nodes.count,
-        "mpi": spec.nodes.mpi and {"slots": spec.nodes.mpi.slots},
-        "output": output,
-    }
-    env = {
-        **work.env,
-        "HOME": places.RUN,
-        "ORCHESTRATE_METRICS": places.METRICS,
-        "ORCHESTRATE_STOP": places.STOP,
-        "ORCHESTRATE_OUTPUT": output,
-        places.ORDER: json.dumps(order),
-        **({} if rank is None else {places.RANK: str(rank)}),
-    }
-    secrets = [
-        {"name": key, "valueFrom": {"secretKeyRef": {"name": name, "key": key}}}
-        for key in work.secrets
-    ]
-    mounts = [
-        {"name": "orc-code", "mountPath": places.CODE, "readOnly": True},
-        {"name": "orc-key", "mountPath": str(Path(places.KEY).parent), "readOnly": True},
-        {"name": "orc-pod", "mountPath": places.POD, "readOnly": True},
-        {"name": "orc-run", "mountPath": places.RUN},
-        *({"name": v.name, "mountPath": v.mount, "readOnly": v.read_only} for v in backend.volumes),
-    ]
-    found: Json = {
-        "name": "trial",
-        "image": spec.image,
-        "imagePullPolicy": backend.pull_policy,
-        "command": ["python3", "-I", "-S", "-B", "-c", _START],
-        # `$(NAME)` stands for a variable in Kubernetes' eyes, and a doubled $ for itself.
-        "env": [
-            *({"name": k, "value": str(v).replace("$", "$$")} for k, v in env.items()),
-            *secrets,
-        ],
-        "resources": _resources(spec, work),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "terminationMessagePath": places.TERMINATION,
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": mounts,
-    }
-    if backend.workdir:
-        found["workingDir"] = backend.workdir
-    return found
-
-
-def _output(names: Names, spec: Experiment, work: Work) -> str:
-    """Returns the folder for what the command writes; on a volume it is the trial's for good."""
-    backend = _backend(spec)
-    for volume in backend.volumes:
-        if volume.name == backend.output:
-            return f"{volume.mount.rstrip('/')}/{names.root}/{work.env['ORCHESTRATE_TRIAL']}"
-    return places.OUTPUT
-
-
-def _own_volumes(names: Names, name: str) -> list[Json]:
-    folder = Path(pod_code.__file__).parent
-    files = [{"key": p.name, "path": f"{_PACKAGE}/{p.name}"} for p in sorted(folder.glob("*.py"))]
-    annotations = {"path": "annotations", "fieldRef": {"fieldPath": "metadata.annotations"}}
-    return [
-        {"name": "orc-code", "configMap": {"name": names.root, "items": files}},
-        {
-            "name": "orc-key",
-            "secret": {"secretName": name, "items": [{"key": "key", "path": "key"}]},
-        },
-        {"name": "orc-pod", "downwardAPI": {"items": [annotations]}},
-        {"name": "orc-run", "emptyDir": {}},
-    ]
-
-
-def _volume(volume: Volume) -> Json:
-    """Returns the user's volume in Kubernetes' words."""
-    source: Json = {}
-    if volume.claim is not None:
-        source = {
-            "persistentVolumeClaim": {"claimName": volume.claim, "readOnly": volume.read_only}
-        }
-    elif volume.host_path is not None:
-        source = {"hostPath": {"path": volume.host_path}}
-    elif volume.config_map is not None:
-        source = {"configMap": {"name": volume.config_map}}
-    elif volume.secret is not None:
-        source = {"secret": {"secretName": volume.secret}}
-    elif volume.nfs is not None:
-        source = {"nfs": {**volume.nfs.model_dump(), "readOnly": volume.read_only}}
-    else:
-        source = {"emptyDir": volume.empty_dir or {}}
-    return {"name": volume.name, **source}
-
-
-def _resources(spec: Experiment, work: Work) -> Json:
-    """Returns requests and limits; memory is both, so that what was promised is what there is."""
-    asked, requests, limits = spec.resources, {}, {}
-    if asked.cpu is not None:
-        requests["cpu"] = _milli(asked.cpu)
-    if asked.cpu_limit is not None:
-        limits["cpu"] = _milli(asked.cpu_limit)
-    if work.memory is not None:
-        requests["memory"] = limits["memory"] = str(work.memory)
-    if asked.disk is not None:
-        requests["ephemeral-storage"] = limits["ephemeral-storage"] = str(asked.disk)
-    if asked.gpu:
-        limits[asked.gpu_type] = str(asked.gpu)
-    return {"requests": requests, "limits": limits}
-
-
-def _milli(cores: float) -> str:
-    return f"{round(cores * 1000)}m"
-
-
-def _pod_security(user: int) -> Json:
-    if user == 0:
-        return {"runAsUser": 0, "seccompProfile": {"type": "RuntimeDefault"}}
-    return {
-        "runAsNonRoot": True,
-        "runAsUser": user,
-        "runAsGroup": user,
-        "fsGroup": user,
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
-
-
 def owner(found: Json) -> Json:
     """Returns the reference by which another object is owned by `found`."""
     return {
@@ -334,11 +164,6 @@ def owner(found: Json) -> Json:
         "uid": found["metadata"]["uid"],
         "blockOwnerDeletion": True,
     }
-
-
-def _backend(spec: Experiment) -> Kubernetes:
-    assert spec.backend is not None  # noqa: S101 - whoever chose this executor has looked
-    return spec.backend.kubernetes
 
 
 def _labels(names: Names, token: str | None = None) -> Json:

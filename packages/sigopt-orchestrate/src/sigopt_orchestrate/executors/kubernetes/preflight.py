@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from sigopt_orchestrate.errors import BuildError
 from sigopt_orchestrate.executors.executor import Work
 from sigopt_orchestrate.executors.kubernetes import manifests
+from sigopt_orchestrate.executors.kubernetes.building import find_builder
 from sigopt_orchestrate.executors.kubernetes.cluster import ApiError, Cluster
-from sigopt_orchestrate.executors.kubernetes.executor import JOBS_FROM
 from sigopt_orchestrate.executors.kubernetes.manifests import AttemptObjects, Names
 from sigopt_orchestrate.executors.kubernetes.rights import JOB_RIGHTS, RIGHTS
 from sigopt_orchestrate.spec import Experiment
@@ -31,6 +32,7 @@ _UNITS = {
 }
 _QUANTITY = re.compile(r"([0-9.]+)([a-zA-Z]*)")
 _DIGEST = "@sha256:"
+_KUEUE = "kueue.x-k8s.io"
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def preflight(cluster: Cluster, spec: Experiment | None) -> Iterator[Check]:
             "namespace", "bad", f"there is no namespace {cluster.namespace!r} in {cluster.name}"
         )
         return
-    rights = (*RIGHTS, *(JOB_RIGHTS if version >= JOBS_FROM else ()))
+    rights = (*RIGHTS, *(JOB_RIGHTS if cluster.has_jobs else ()))
     missing = _missing_rights(cluster, rights)
     if missing:
         yield Check("permissions", "bad", f"in {where} you may not: {', '.join(missing)}")
@@ -120,6 +122,14 @@ def _parts(cluster: Cluster, spec: Experiment) -> Iterator[Check]:
                 f"backend.kubernetes.{key}: there is no {kind[:-1]} {name!r} in {cluster.namespace}"
             )
             yield Check(key, "bad", said)
+    if backend.queue is not None and not (cluster.has_jobs and cluster.has_group(_KUEUE)):
+        said = f"backend.kubernetes.queue: {cluster.name} has no Kueue, or is older than 1.29"
+        yield Check("queue", "bad", said)
+    if spec.build is not None:
+        try:
+            yield Check("build", "ok", f"{find_builder()} builds the image")
+        except BuildError as error:
+            yield Check("build", "bad", str(error))
     if spec.image is not None and _DIGEST not in spec.image:
         said = (
             f"{spec.image} is a tag, which may come to mean another image; a digest stays the same"

@@ -10,7 +10,7 @@ RIGHTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )
 """API group, resource and verbs."""
 
-JOB_RIGHTS = (("batch", "jobs", ("create", "get", "deletecollection")),)
+JOB_RIGHTS = (("batch", "jobs", ("create", "get", "list", "watch", "deletecollection")),)
 """Needed in addition where the server is new enough for Jobs to be used."""
 
 WISHED: tuple[tuple[str, str, tuple[str, ...]], ...] = (

@@ -1,4 +1,4 @@
-"""The pods of an experiment as they are: listed once, then followed, and listed again in doubt."""
+"""An experiment's objects of one kind: listed once, then followed, and listed again in doubt."""
 
 import json
 import logging
@@ -6,10 +6,10 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from sigopt_orchestrate.executors.kubernetes.cluster import ApiError, Cluster
-from sigopt_orchestrate.executors.kubernetes.pods import EXPERIMENT, Pod, read_pod
+from sigopt_orchestrate.executors.kubernetes.pods import EXPERIMENT
 
 _log = logging.getLogger(__name__)
 
@@ -20,31 +20,62 @@ _RESYNC_S = 600.0
 _RETRY_S = (0.25, 5.0)
 
 
-class PodWatch:
-    """Follows the pods with one label in a thread of its own.
+class Watched(Protocol):
+    """What a watch must know of an object."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the namespace."""
+
+    @property
+    def attempt(self) -> str:
+        """The token of the attempt that it belongs to."""
+
+    @property
+    def rank(self) -> int:
+        """Its place among the attempt's."""
+
+
+_T = TypeVar("_T", bound=Watched)
+
+
+class Watch(Generic[_T]):
+    """Follows the objects of a kind that bear an experiment's label, in a thread of its own.
 
     A watch may end, stall, lose its place (410) or lie after the server's restart; so its events
-    only ever replace what is known of one pod, and everything is listed anew when the place is
+    only ever replace what is known of one object, and everything is listed anew when the place is
     lost, and every ten minutes anyway.
 
     Args:
         cluster: Where they are.
+        address: Of all objects of the kind; called until the cluster answers. None if the cluster
+            is too old for them: then there are none.
         experiment: The label's value.
+        read: Returns what matters of an object.
         changed: Called in the watch's thread with the attempt that something happened to.
     """
 
-    def __init__(self, cluster: Cluster, experiment: str, changed: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        address: Callable[[], str | None],
+        experiment: str,
+        read: Callable[[dict[str, Any]], _T],
+        changed: Callable[[str], None],
+    ) -> None:
         self._cluster = cluster
+        self._address = address
         self._selector = f"{EXPERIMENT}={experiment}"
+        self._read = read
         self._changed = changed
         self._lock = threading.Lock()
-        self._pods: dict[str, dict[str, Pod]] = {}  # by attempt and name
-        self._gone: dict[str, dict[str, Pod]] = {}  # as they last were
+        self._here: dict[str, dict[str, _T]] = {}  # by attempt and name
+        self._gone: dict[str, dict[str, _T]] = {}  # as they last were
         self._listed = threading.Event()
         self._closed = threading.Event()
         self.listings = 0
         self.trouble: str | None = None
-        self._thread = threading.Thread(target=self._run, name="pod watch", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="cluster watch", daemon=True)
 
     def start(self) -> None:
         """Begins to watch."""
@@ -52,23 +83,23 @@ class PodWatch:
 
     @property
     def synced(self) -> bool:
-        """Whether the pods have been listed at least once."""
+        """Whether the objects have been listed at least once."""
         return self._listed.is_set()
 
-    def pods(self, attempt: str) -> tuple[list[Pod], list[Pod]]:
-        """Returns an attempt's pods, and those that were and are no more, each by rank."""
+    def objects(self, attempt: str) -> tuple[list[_T], list[_T]]:
+        """Returns an attempt's objects, and those that were and are no more, each by rank."""
         with self._lock:
-            here = list(self._pods.get(attempt, {}).values())
+            here = list(self._here.get(attempt, {}).values())
             gone = list(self._gone.get(attempt, {}).values())
         return sorted(here, key=_rank), sorted(gone, key=_rank)
 
     def attempts(self) -> set[str]:
-        """Returns the attempts that have pods."""
+        """Returns the attempts that have objects."""
         with self._lock:
-            return set(self._pods)
+            return set(self._here)
 
     def forget(self, attempt: str) -> None:
-        """Forgets what an attempt's pods were when they vanished."""
+        """Forgets what an attempt's objects were when they vanished."""
         with self._lock:
             self._gone.pop(attempt, None)
 
@@ -80,9 +111,13 @@ class PodWatch:
         pause, version, listed_at = _RETRY_S[0], "", 0.0
         while not self._closed.is_set():
             try:
+                address = self._address()
+                if address is None:
+                    self._listed.set()
+                    return
                 if not version or time.monotonic() - listed_at > _RESYNC_S:
-                    version, listed_at = self._list(), time.monotonic()
-                for latest in self._follow(version):
+                    version, listed_at = self._list(address), time.monotonic()
+                for latest in self._follow(address, version):
                     version, pause = latest, _RETRY_S[0]
                     if self._closed.is_set():
                         return
@@ -92,34 +127,34 @@ class PodWatch:
                     version = ""
                     continue
                 if self.trouble is None and error.status != 0:
-                    _log.warning("watching pods: %s", error.message)
+                    _log.warning("watching the cluster: %s", error.message)
                 self.trouble = error.message
                 self._closed.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
                 pause = min(_RETRY_S[1], 2 * pause)
             except Exception:  # noqa: BLE001 - without the watch, nothing is ever seen
-                _log.exception("watching pods; listing them anew")
+                _log.exception("watching the cluster; listing anew")
                 version = ""
                 self._closed.wait(_RETRY_S[1])
 
-    def _list(self) -> str:
+    def _list(self, address: str) -> str:
         """Replaces all that is known; returns the version to follow from."""
-        found: dict[str, dict[str, Pod]] = {}
+        found: dict[str, dict[str, _T]] = {}
         query: dict[str, Any] = {"labelSelector": self._selector, "limit": _PAGE}
         while True:
-            page = self._cluster.call("GET", self._cluster.path("pods"), query=query)
+            page = self._cluster.call("GET", address, query=query)
             for told in page["items"]:
-                pod = read_pod(told)
-                found.setdefault(pod.attempt, {})[pod.name] = pod
+                one = self._read(told)
+                found.setdefault(one.attempt, {})[one.name] = one
             if not page["metadata"].get("continue"):
                 break
             query["continue"] = page["metadata"]["continue"]
         with self._lock:
-            for attempt, pods in self._pods.items():
-                for name, pod in pods.items():
+            for attempt, known in self._here.items():
+                for name, one in known.items():
                     if name not in found.get(attempt, {}):
-                        self._gone.setdefault(attempt, {})[name] = pod
-            changed = {a for a in {*found, *self._pods} if found.get(a) != self._pods.get(a)}
-            self._pods = found
+                        self._gone.setdefault(attempt, {})[name] = one
+            changed = {a for a in {*found, *self._here} if found.get(a) != self._here.get(a)}
+            self._here = found
         self.listings += 1
         self.trouble = None
         self._listed.set()
@@ -127,7 +162,7 @@ class PodWatch:
             self._changed(attempt)
         return str(page["metadata"]["resourceVersion"])
 
-    def _follow(self, version: str) -> Iterator[str]:
+    def _follow(self, address: str, version: str) -> Iterator[str]:
         """Applies events, and yields the version after each."""
         query = {
             "labelSelector": self._selector,
@@ -136,7 +171,7 @@ class PodWatch:
             "resourceVersion": version,
             "timeoutSeconds": random.randint(_WATCH_S // 2, _WATCH_S),  # noqa: S311
         }
-        with self._cluster.stream(self._cluster.path("pods"), query, _IDLE_S) as chunks:
+        with self._cluster.stream(address, query, _IDLE_S) as chunks:
             rest = b""
             for chunk in chunks:
                 *lines, rest = (rest + chunk).split(b"\n")
@@ -148,19 +183,19 @@ class PodWatch:
         if kind == "ERROR":
             raise ApiError(told.get("code", 500), told.get("reason", ""), told.get("message", ""))
         if kind != "BOOKMARK":
-            pod = read_pod(told)
+            one = self._read(told)
             with self._lock:
-                pods = self._pods.setdefault(pod.attempt, {})
+                here = self._here.setdefault(one.attempt, {})
                 if kind == "DELETED":
-                    pods.pop(pod.name, None)
-                    self._gone.setdefault(pod.attempt, {})[pod.name] = pod
-                    if not pods:
-                        del self._pods[pod.attempt]
+                    here.pop(one.name, None)
+                    self._gone.setdefault(one.attempt, {})[one.name] = one
+                    if not here:
+                        del self._here[one.attempt]
                 else:
-                    pods[pod.name] = pod
-            self._changed(pod.attempt)
+                    here[one.name] = one
+            self._changed(one.attempt)
         return str(told["metadata"]["resourceVersion"])
 
 
-def _rank(pod: Pod) -> int:
-    return pod.rank
+def _rank(one: Watched) -> int:
+    return one.rank

@@ -128,6 +128,15 @@ def read_all(tx: Connection, relation: Relation, query: Select[Any]) -> list[Tri
     return [_record(row, names) for row in tx.execute(query)]
 
 
+def read_plain(tx: Connection, query: Select[Any]) -> list[tuple[Any, ...]]:
+    """Returns a query's rows as the driver has them.
+
+    Of many rows, SQLAlchemy's own cost as much as the database's work.
+    """
+    with tx.execute(query) as found:
+        return list(found.cursor.fetchall())
+
+
 def version(tx: Connection, subject: Subject) -> str:
     """Returns what changes whenever a page about the experiment would look different."""
     if subject.kind == "local":

@@ -8,10 +8,10 @@ make the cloud behind, an even part.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, case, select
 
 from sigopt_orchestrate.server.pages.filtering import narrowed
-from sigopt_orchestrate.server.pages.relation import Relation, read_some
+from sigopt_orchestrate.server.pages.relation import Relation, read_plain, read_some
 from sigopt_orchestrate.spec import Metric
 from sigopt_orchestrate.store import TrialRecord
 
@@ -20,8 +20,13 @@ MOST = 1200
 _MOST_FAILED = 200
 _MOST_RECORDS = 600
 
+FAILED, COMPLETED, ELIGIBLE = range(3)
+
 Point = tuple[Any, ...]
-"""A trial's number, its state, whether it can be the best, and its objectives."""
+"""A trial's number, its standing and its objectives.
+
+The standing is `FAILED`, `COMPLETED`, `ELIGIBLE` for a completed one that can be the best, or None.
+"""
 
 
 def sample(
@@ -37,9 +42,14 @@ def sample(
     objectives = relation.subject.spec.objectives
     columns = relation.columns
     values = [relation.metrics[metric.name] for metric in objectives]
-    rows = select(columns.number, columns.state, relation.eligible, *values)
-    rows = narrowed(relation, query, rows).order_by(columns.number)
-    points = tx.execute(rows).all()
+    completed = columns.state == "completed"
+    standing = case(
+        (completed & relation.eligible, ELIGIBLE),
+        (completed, COMPLETED),
+        (columns.state == "failed", FAILED),
+    )
+    rows = select(columns.number, standing, *values)
+    points = read_plain(tx, narrowed(relation, query, rows).order_by(columns.number))
     chosen = choose(points, objectives)
     default = select(columns.number).where(columns.source == "default").limit(1)
     chosen |= set(tx.execute(narrowed(relation, query, default)).scalars())
@@ -53,11 +63,11 @@ def choose(points: Sequence[Point], objectives: Sequence[Metric]) -> set[int]:
         points: By number.
         objectives: What their values are of.
     """
-    completed = [p for p in points if p[1] == "completed" and None not in p[3:]]
-    able = [p for p in completed if p[2]]
-    failed = [p[0] for p in points if p[1] == "failed"]
+    completed = [p for p in points if p[1] and None not in p[2:]]
+    able = [p for p in completed if p[1] == ELIGIBLE]
+    failed = [p[0] for p in points if p[1] == FAILED]
     chosen = set(_spread([p[0] for p in completed], MOST)) | set(_spread(failed, _MOST_FAILED))
-    for place, metric in enumerate(objectives, start=3):
+    for place, metric in enumerate(objectives, start=2):
         chosen |= set(_spread(_records(able, place, metric.sign), _MOST_RECORDS))
     if len(objectives) == 2:
         chosen |= set(_front(able, objectives))
@@ -79,9 +89,9 @@ def _front(points: Sequence[Point], objectives: Sequence[Metric]) -> list[int]:
     """The numbers of the points that no other one beats in both objectives."""
     first, second = (metric.sign for metric in objectives)
     best, found = float("-inf"), []
-    for point in sorted(points, key=lambda p: (-first * p[3], -second * p[4])):
-        if second * point[4] > best:
-            best = second * point[4]
+    for point in sorted(points, key=lambda p: (-first * p[2], -second * p[3])):
+        if second * point[3] > best:
+            best = second * point[3]
             found.append(point[0])
     return found
 

@@ -1,5 +1,7 @@
 // plotly.js and the shared scripts, fetched once and when they are first needed.
 
+import { sketch } from "./sketch.js";
+
 let scripts = null;
 
 function script(name) {
@@ -20,6 +22,9 @@ function ready() {
 
 // Draws a figure of the server's into an element.
 export async function draw(place, figure, options) {
+  if (!window.Plotly) sketch(place, figure);
   await ready();
-  if (place.isConnected) Plots.draw(place, figure, options);
+  if (!place.isConnected) return;
+  place.querySelector(".sketch")?.remove();
+  Plots.draw(place, figure, options);
 }
