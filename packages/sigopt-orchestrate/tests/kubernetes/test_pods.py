@@ -125,6 +125,26 @@ def test_deleting_the_root_leaves_nothing(bench) -> None:
     bench.wait(lambda: not bench.objects(), "empty namespace")
 
 
+def test_a_pod_that_its_silent_node_never_starts_is_given_up_when_it_is_to_go(bench) -> None:
+    namespace = bench.cluster.namespace
+    bench.kube.do("kill", "kubelet")
+    try:
+        attempt = bench.submit("true")
+        bound = bench.wait(
+            lambda: [
+                pod["metadata"]["name"]
+                for pod in bench.kube.get("pods", "-n", namespace)
+                if pod["spec"].get("nodeName")
+            ],
+            "pod with a node",
+        )
+        bench.kube.kubectl("delete", "pod", *bound, "-n", namespace, "--wait=false")
+        assert isinstance(bench.until(attempt, Absent), Absent)
+        assert bench.pods() == []
+    finally:
+        bench.kube.do("restart", "kubelet")
+
+
 def test_an_outage_of_the_api_server_loses_nothing(bench) -> None:
     running = bench.submit("sh", "-c", "sleep 8; exit 4")
     bench.until(running, Running)
