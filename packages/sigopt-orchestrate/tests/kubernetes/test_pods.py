@@ -57,7 +57,7 @@ def test_an_image_that_does_not_start_python_is_a_mistake(make_bench) -> None:
 def test_a_pod_that_fits_nowhere_says_why_and_can_be_given_up(make_bench) -> None:
     bench = make_bench(resources={"cpu": 500})
     attempt = bench.submit("true")
-    bench.wait(lambda: (bench.executor.find(attempt).reason or "").startswith("no node"), "reason")
+    bench.wait(lambda: "Insufficient cpu" in (bench.executor.find(attempt).reason or ""), "reason")
     assert "Insufficient cpu" in json.loads(attempt.folder.place.read_bytes())["waits_for"]
     bench.executor.end(attempt)
     assert "Insufficient cpu" in bench.until(attempt, (Absent, Lost)).reason
