@@ -1,6 +1,7 @@
 """Roles, the OIDC provider by which pods take roles, the image registry, and who may come in."""
 
 import json
+from functools import partial
 from typing import Any
 
 from sigopt_orchestrate.aws.session import tags
@@ -229,9 +230,9 @@ def _undo_role(context: Context, name: str) -> None:
     )
     for one in attached or []:
         given = {**role, "PolicyArn": one["PolicyArn"]}
-        tolerant(lambda given=given: iam.call("detach_role_policy", **given), GONE)
+        tolerant(partial(iam.call, "detach_role_policy", **given), GONE)
     inline = tolerant(lambda: iam.call("list_role_policies", **role)["PolicyNames"], GONE)
     for policy in inline or []:
         given = {**role, "PolicyName": policy}
-        tolerant(lambda given=given: iam.call("delete_role_policy", **given), GONE)
+        tolerant(partial(iam.call, "delete_role_policy", **given), GONE)
     tolerant(lambda: iam.call("delete_role", **role), GONE)

@@ -211,8 +211,8 @@ class Crew:
         now = time.monotonic()
         member = self.members.get(said["instance"])
         if member is None or member.boot != said["boot"]:
-            known = ("type", "zone", "ip", "boot")
-            member = Member(said["instance"], **{k: str(said[k]) for k in known}, seen=now)
+            about = [str(said[key]) for key in ("instance", "type", "zone", "ip", "boot")]
+            member = Member(*about, seen=now)
             self.members[member.id] = member
         member.seen, member.ready = now, bool(said["ready"])
         member.draining = said["drain"] or member.draining

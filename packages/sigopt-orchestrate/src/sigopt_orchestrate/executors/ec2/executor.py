@@ -202,7 +202,7 @@ class Ec2Executor:
                     "usd_per_hour": entry.usd_per_hour if entry is not None else None,
                 }
             )
-        shown = [{"name": one["instance"], "node": _shown(one), "phase": "Running"} for one in ranks]
+        shown = [{"name": r["instance"], "node": _shown(r), "phase": "Running"} for r in ranks]
         place = {"pods": shown, "instances": ranks, "waits_for": None, "at": time.time()}
         write_whole(job.attempt.folder.place, place)
         self._hint(job.attempt)
