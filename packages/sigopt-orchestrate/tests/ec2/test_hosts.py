@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,7 +20,7 @@ from pretend_aws import AMI, Aws
 
 from sigopt_orchestrate.store import Store, TrialRecord
 
-_PATIENCE_S = 90
+_PATIENCE_S = 240
 _LEASE_S = 6
 
 
@@ -47,8 +48,8 @@ class Experiment:
             "optimizer": {"algorithm": "random"},
             "timeouts": {"grace": 1},
             "resources": {"spot": "prefer"},
-            "backend": {"ec2": ec2},
             **keys,
+            "backend": {"ec2": ec2},
         }
         self._file.write_text(yaml.safe_dump(given))
         (folder / "toy" / "factor").write_text("2\n")
@@ -193,4 +194,25 @@ def test_a_setup_that_fails_is_a_mistake_in_the_experiment(
         assert experiment.leader.wait(_PATIENCE_S) == 2
     said = (tmp_path / "leader.log").read_text()
     assert "setup: exit status 3: no such package" in said
+    assert not aws.instances("running", "pending")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_the_example_tunes_cmn(aws: Aws, hosts: Hosts, tmp_path: Path) -> None:
+    if "CMN_DATA" not in os.environ or shutil.which("cmn") is None:
+        pytest.skip("needs $CMN_DATA with movielens-small, and cmn")
+    file = Path(__file__).parents[2] / "examples" / "ec2" / "experiment.yml"
+    keys = yaml.safe_load(file.read_text())
+    keys["env"]["CMN_DATA"] = os.environ["CMN_DATA"]
+    ec2 = {**keys["backend"]["ec2"], "lease": "5m"}
+    experiment = Experiment(
+        tmp_path, aws, hosts.address, **{**keys, "budget": 2, "ec2": ec2}
+    )
+    with ended_at_last(experiment):
+        experiment.lead()
+        experiment.finish()
+    trials = experiment.trials()
+    assert [trial.state for trial in trials] == ["completed", "completed"]
+    assert all(trial.values and trial.values["ndcg@10"] > 0 for trial in trials)
     assert not aws.instances("running", "pending")

@@ -28,7 +28,10 @@ def make_launcher(ec2: Client, tmp_path: Path) -> Made:
     def make(spot: str | None = "prefer", name: str = "orc-1-test") -> tuple[Launcher, Journal]:
         journal = Journal(tmp_path / "fleet.json")
         pools = Pools(("m5.large", "c5.large"), subnets, spot)
-        return Launcher(ec2, Names(name), journal, pools, lambda *_: 1.0), journal
+        launcher = Launcher(
+            ec2, names=Names(name), journal=journal, pools=pools, zones={}, price=lambda *_: 1.0
+        )
+        return launcher, journal
 
     return make
 
