@@ -206,9 +206,7 @@ def test_the_example_tunes_cmn(aws: Aws, hosts: Hosts, tmp_path: Path) -> None:
     keys = yaml.safe_load(file.read_text())
     keys["env"]["CMN_DATA"] = os.environ["CMN_DATA"]
     ec2 = {**keys["backend"]["ec2"], "lease": "5m"}
-    experiment = Experiment(
-        tmp_path, aws, hosts.address, **{**keys, "budget": 2, "ec2": ec2}
-    )
+    experiment = Experiment(tmp_path, aws, hosts.address, **{**keys, "budget": 2, "ec2": ec2})
     with ended_at_last(experiment):
         experiment.lead()
         experiment.finish()

@@ -55,14 +55,16 @@ def repository() -> Step:
         return [one["repositoryUri"] for one in found["repositories"]] if found else []
 
     def make(context: Context) -> str:
-        made = context.client("ecr").call(
+        create = partial(
+            context.client("ecr").call,
             "create_repository",
             repositoryName=f"orchestrate/{context.file.name.lower()}",
             tags=tags(context.tags),
             imageTagMutability="IMMUTABLE",
             imageScanningConfiguration={"scanOnPush": True},
         )
-        return str(made["repository"]["repositoryUri"])
+        made = tolerant(create, EXISTS)
+        return str(made["repository"]["repositoryUri"]) if made else find(context)[0]
 
     def undo(context: Context, _uri: str) -> None:
         name = f"orchestrate/{context.file.name.lower()}"
@@ -90,14 +92,16 @@ def oidc_provider() -> Step:
         return [one["Arn"] for one in listed if one["Arn"].endswith(f":oidc-provider/{wanted}")]
 
     def make(context: Context) -> str:
-        made = context.client("iam").call(
+        create = partial(
+            context.client("iam").call,
             "create_open_id_connect_provider",
             Url=issuer(context),
             ClientIDList=["sts.amazonaws.com"],
             ThumbprintList=["0" * 40],  # not looked at for EKS, whose authority AWS knows
             Tags=tags(context.tags),
         )
-        return str(made["OpenIDConnectProviderArn"])
+        made = tolerant(create, EXISTS)
+        return str(made["OpenIDConnectProviderArn"]) if made else find(context)[0]
 
     def undo(context: Context, arn: str) -> None:
         iam = context.client("iam")
