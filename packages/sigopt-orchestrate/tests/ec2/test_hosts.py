@@ -18,10 +18,10 @@ import yaml
 from namespace_hosts import Hosts, spot_notice
 from pretend_aws import AMI, Aws
 
-from sigopt_orchestrate.store import Store, TrialRecord
+from sigopt_orchestrate.store import Home, Store, TrialRecord
 
-_PATIENCE_S = 240
-_LEASE_S = 6
+_PATIENCE_S = 600
+_LEASE_S = 15
 
 
 class Experiment:
@@ -68,7 +68,9 @@ class Experiment:
 
     def finish(self) -> None:
         assert self.leader is not None
-        assert self.leader.wait(_PATIENCE_S) == 0, (self.home.parent / "leader.log").read_text()
+        assert (
+            self.leader.wait() == 0
+        )  # however busy the machine is, (self.home.parent / "leader.log").read_text()
 
     def over(self) -> bool:
         assert self.leader is not None
@@ -87,7 +89,7 @@ class Experiment:
         return [trial for trial in self.trials() if trial.state == "running"]
 
     def place(self, trial: TrialRecord) -> str:
-        folder = Store.existing(self.home).home.experiment(1).attempt(trial.number, trial.attempt)
+        folder = Home(self.home).experiment(1).attempt(trial.number, trial.attempt)
         return str(json.loads(folder.place.read_bytes())["instances"][0]["instance"])
 
 
@@ -116,7 +118,7 @@ def ended_at_last(experiment: Experiment) -> Iterator[Experiment]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_trials_outlive_a_spot_notice_a_killed_agent_and_a_restarted_server(
     aws: Aws, hosts: Hosts, tmp_path: Path
 ) -> None:
@@ -156,14 +158,14 @@ def test_trials_outlive_a_spot_notice_a_killed_agent_and_a_restarted_server(
     assert [trial.values for trial in trials] == [{"y": t.assignments["x"]} for t in trials]
     assert trials[first.number - 1].attempt == 2, "the restart has cost it nothing"
     assert kept.id in {experiment.place(trial) for trial in trials}
-    log = Store.existing(experiment.home).home.experiment(1).attempt(first.number, 2).log
+    log = Home(experiment.home).experiment(1).attempt(first.number, 2).log
     assert log.read_text() == f"{{}} of h{kept.number}\n"
     assert not aws.instances("running", "pending")
     wait_for(lambda: not hosts.running)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_an_instance_whose_server_is_dead_ends_itself_even_if_its_agent_hangs(
     aws: Aws, hosts: Hosts, tmp_path: Path
 ) -> None:
@@ -171,8 +173,7 @@ def test_an_instance_whose_server_is_dead_ends_itself_even_if_its_agent_hangs(
     with ended_at_last(experiment):
         experiment.lead()
         wait_for(lambda: len(experiment.running()) == 2)
-        hanging, _ = hosts.running
-        hosts.signal_agent(hanging, signal.SIGSTOP)
+        hosts.signal_agent(hosts.running[0], signal.SIGSTOP)
         experiment.kill()
         wait_for(lambda: not hosts.running)
     assert all(host.by_itself for host in hosts.hosts.values())
@@ -180,7 +181,7 @@ def test_an_instance_whose_server_is_dead_ends_itself_even_if_its_agent_hangs(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_setup_that_fails_is_a_mistake_in_the_experiment(
     aws: Aws, hosts: Hosts, tmp_path: Path
 ) -> None:
@@ -198,7 +199,7 @@ def test_a_setup_that_fails_is_a_mistake_in_the_experiment(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_the_example_tunes_cmn(aws: Aws, hosts: Hosts, tmp_path: Path) -> None:
     if "CMN_DATA" not in os.environ or shutil.which("cmn") is None:
         pytest.skip("needs $CMN_DATA with movielens-small, and cmn")

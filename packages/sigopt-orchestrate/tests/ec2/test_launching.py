@@ -8,11 +8,11 @@ from pretend_aws import Answer, Aws, Call, without_capacity
 
 from sigopt_orchestrate.aws.session import AwsError, Client, client, tags
 from sigopt_orchestrate.errors import SpecError
-from sigopt_orchestrate.executors.ec2.fleet import reap
 from sigopt_orchestrate.executors.ec2.journal import Journal
 from sigopt_orchestrate.executors.ec2.launching import Launcher
 from sigopt_orchestrate.executors.ec2.names import EXPERIMENT, LEASE, Names
 from sigopt_orchestrate.executors.ec2.pools import DRY_S, Pools
+from sigopt_orchestrate.executors.ec2.reaper import reap
 from sigopt_orchestrate.executors.ec2.template import ensure_template
 from sigopt_orchestrate.executors.ec2.user_data import LIMIT, Calling, user_data
 from sigopt_orchestrate.spec import Experiment

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sigopt_orchestrate.aws.session import AwsError, Client, tags, tags_of
+from sigopt_orchestrate.aws.session import AwsError, Client, tags
 from sigopt_orchestrate.executors.ec2.crew import Crew
 from sigopt_orchestrate.executors.ec2.journal import Journal
 from sigopt_orchestrate.executors.ec2.launching import ALIVE, Launcher, launch_number
@@ -335,34 +335,3 @@ class Fleet:
             self.waits_for = "an instance is starting"
             if got < missing and nodes == 1:
                 self._wake.set()
-
-
-def reap(ec2: Client, *, experiment: str | None = None) -> list[str]:
-    """Terminates instances that nobody vouches for any more, found by their tags alone.
-
-    Args:
-        ec2: The region's.
-        experiment: Only this experiment's name at AWS, whatever its lease; None for all whose
-            lease has run out.
-
-    Returns:
-        The instances that were ended.
-
-    Raises:
-        AwsError: If AWS refuses.
-    """
-    wanted = [{"Name": "instance-state-name", "Values": [*ALIVE, "stopping", "stopped"]}]
-    if experiment is not None:
-        wanted.append({"Name": "tag:orchestrate:experiment", "Values": [experiment]})
-    else:
-        wanted.append({"Name": "tag-key", "Values": ["orchestrate:experiment"]})
-    found = ec2.pages("describe_instances", "Reservations", Filters=wanted)
-    doomed = []
-    for one in (one for group in found for one in group["Instances"]):
-        until = tags_of(one).get(LEASE, "")
-        vouched = until.isdigit() and int(until) > time.time()
-        if experiment is not None or not vouched:
-            doomed.append(one["InstanceId"])
-    if doomed:
-        ec2.call("terminate_instances", InstanceIds=doomed)
-    return doomed
