@@ -67,10 +67,10 @@ class Experiment:
         self.leader.wait()
 
     def finish(self) -> None:
+        """Waits for the leader's end, however busy the machine is."""
         assert self.leader is not None
-        assert (
-            self.leader.wait() == 0
-        )  # however busy the machine is, (self.home.parent / "leader.log").read_text()
+        status = self.leader.wait()
+        assert status == 0, (self.home.parent / "leader.log").read_text()
 
     def over(self) -> bool:
         assert self.leader is not None
