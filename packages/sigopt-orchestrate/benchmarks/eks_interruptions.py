@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -162,20 +163,22 @@ def fail_everywhere(aws: Aws, file: ClusterFile, folder: Path, *, lost: bool) ->
 def measure() -> list[Row]:
     """Interrupts and fails everything once, and counts what was wrong afterwards."""
     file = ClusterFile.model_validate(SMALL)
+    rows = []
     with pretend_aws() as aws, tempfile.TemporaryDirectory() as folder:
         os.environ.update(aws.environment)
+        for lost, what in ((False, "calls throttled once"), (True, "calls whose answer was lost")):
+            kinds, bad = fail_everywhere(aws, file, Path(folder), lost=lost)
+            rows.append(_row(f"each of {kinds} kinds of {what}", bad))
         creating, removing, bad = interrupt_everywhere(file, Path(folder))
-        throttled, not_whole = fail_everywhere(aws, file, Path(folder), lost=False)
-        lost, twice = fail_everywhere(aws, file, Path(folder), lost=True)
-    what = (
-        f"EKS in moto: interrupted after each of {creating} calls while it was made and {removing} "
-        "while it was removed, and run again"
-    )
-    said = f"{bad} not whole or not gone"
-    rows = [Row("E1", what, said, "0")]
-    what = f"each of {throttled} kinds of calls throttled once; each of {lost} answers lost once"
-    rows.append(Row("E1", what, f"{not_whole} and {twice} not whole or not gone", "0"))
+    what = f"interrupted after each of {creating} calls while it was made"
+    rows.append(_row(f"{what} and of {removing} while it was removed, and run again", bad))
     return rows
+
+
+def _row(what: str, bad: int) -> Row:
+    row = Row("E1", f"an EKS cluster in moto, {what}", f"{bad} not whole or not gone", "0")
+    print(row, file=sys.stderr, flush=True)
+    return row
 
 
 if __name__ == "__main__":

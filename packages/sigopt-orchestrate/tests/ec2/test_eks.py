@@ -102,7 +102,8 @@ def test_what_cannot_be_removed_is_said_and_removed_by_the_next_try(
     assert inventory() == before
 
 
-def test_an_administrator_gets_an_access_entry(file: ClusterFile, tmp_path: Path, aws: Aws) -> None:
+@pytest.mark.usefixtures("file")
+def test_an_administrator_gets_an_access_entry(tmp_path: Path, aws: Aws) -> None:
     arn = "arn:aws:iam::123456789012:role/people"
     held: set[str] = set()
 

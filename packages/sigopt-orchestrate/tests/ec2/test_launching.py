@@ -8,11 +8,11 @@ from pretend_aws import Answer, Aws, Call, without_capacity
 
 from sigopt_orchestrate.aws.session import AwsError, Client, client, tags
 from sigopt_orchestrate.errors import SpecError
-from sigopt_orchestrate.executors.ec2.fleet import reap
 from sigopt_orchestrate.executors.ec2.journal import Journal
 from sigopt_orchestrate.executors.ec2.launching import Launcher
 from sigopt_orchestrate.executors.ec2.names import EXPERIMENT, LEASE, Names
 from sigopt_orchestrate.executors.ec2.pools import DRY_S, Pools
+from sigopt_orchestrate.executors.ec2.reaper import reap
 from sigopt_orchestrate.executors.ec2.template import ensure_template
 from sigopt_orchestrate.executors.ec2.user_data import LIMIT, Calling, user_data
 from sigopt_orchestrate.spec import Experiment
@@ -28,7 +28,10 @@ def make_launcher(ec2: Client, tmp_path: Path) -> Made:
     def make(spot: str | None = "prefer", name: str = "orc-1-test") -> tuple[Launcher, Journal]:
         journal = Journal(tmp_path / "fleet.json")
         pools = Pools(("m5.large", "c5.large"), subnets, spot)
-        return Launcher(ec2, Names(name), journal, pools, lambda *_: 1.0), journal
+        launcher = Launcher(
+            ec2, names=Names(name), journal=journal, pools=pools, zones={}, price=lambda *_: 1.0
+        )
+        return launcher, journal
 
     return make
 

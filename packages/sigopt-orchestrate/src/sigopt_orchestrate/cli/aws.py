@@ -43,7 +43,7 @@ def reap_command(*, region: str | None, experiment: str | None, as_json: bool) -
     orchestrate:lease of its instances. With --experiment all of that one's, whatever its lease.
     """
     from sigopt_orchestrate.aws.session import client  # noqa: PLC0415
-    from sigopt_orchestrate.executors.ec2.fleet import reap  # noqa: PLC0415
+    from sigopt_orchestrate.executors.ec2.reaper import reap  # noqa: PLC0415
 
     ended = reap(client("ec2", region), experiment=experiment)
     if as_json:

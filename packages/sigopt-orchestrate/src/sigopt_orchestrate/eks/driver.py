@@ -5,6 +5,7 @@ call an earlier run was interrupted, or whether an answer was lost.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from sigopt_orchestrate.aws.session import AwsError
@@ -30,12 +31,12 @@ def create(context: Context, journal: Journal, told: Told) -> None:
         AwsError: If a step cannot be done; what was made stays, and the next call goes on.
     """
     for step in steps(context.file):
-        patiently(context, lambda step=step: _ensure(context, journal, step, told))
+        patiently(context, partial(_ensure, context, journal, step, told))
     wanted = set(context.file.nodes)
     for name in existing_groups(context):
         if name not in wanted:
             step = node_group(name, None)
-            patiently(context, lambda step=step: _remove(context, journal, step, told))
+            patiently(context, partial(_remove, context, journal, step, told))
 
 
 def destroy(context: Context, journal: Journal, told: Told) -> dict[str, str]:
@@ -54,7 +55,7 @@ def destroy(context: Context, journal: Journal, told: Told) -> dict[str, str]:
     extra = [name for name in groups if name not in context.file.nodes]
     for step in reversed(steps(context.file, extra)):
         try:
-            patiently(context, lambda step=step: _remove(context, journal, step, told))
+            patiently(context, partial(_remove, context, journal, step, told))
         except AwsError as error:
             left[step.name] = str(error)
             told(step.name, f"stays: {error}")

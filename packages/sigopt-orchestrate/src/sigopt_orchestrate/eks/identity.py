@@ -1,6 +1,7 @@
 """Roles, the OIDC provider by which pods take roles, the image registry, and who may come in."""
 
 import json
+from functools import partial
 from typing import Any
 
 from sigopt_orchestrate.aws.session import tags
@@ -54,14 +55,16 @@ def repository() -> Step:
         return [one["repositoryUri"] for one in found["repositories"]] if found else []
 
     def make(context: Context) -> str:
-        made = context.client("ecr").call(
+        create = partial(
+            context.client("ecr").call,
             "create_repository",
             repositoryName=f"orchestrate/{context.file.name.lower()}",
             tags=tags(context.tags),
             imageTagMutability="IMMUTABLE",
             imageScanningConfiguration={"scanOnPush": True},
         )
-        return str(made["repository"]["repositoryUri"])
+        made = tolerant(create, EXISTS)
+        return str(made["repository"]["repositoryUri"]) if made else find(context)[0]
 
     def undo(context: Context, _uri: str) -> None:
         name = f"orchestrate/{context.file.name.lower()}"
@@ -89,14 +92,16 @@ def oidc_provider() -> Step:
         return [one["Arn"] for one in listed if one["Arn"].endswith(f":oidc-provider/{wanted}")]
 
     def make(context: Context) -> str:
-        made = context.client("iam").call(
+        create = partial(
+            context.client("iam").call,
             "create_open_id_connect_provider",
             Url=issuer(context),
             ClientIDList=["sts.amazonaws.com"],
             ThumbprintList=["0" * 40],  # not looked at for EKS, whose authority AWS knows
             Tags=tags(context.tags),
         )
-        return str(made["OpenIDConnectProviderArn"])
+        made = tolerant(create, EXISTS)
+        return str(made["OpenIDConnectProviderArn"]) if made else find(context)[0]
 
     def undo(context: Context, arn: str) -> None:
         iam = context.client("iam")
@@ -229,9 +234,9 @@ def _undo_role(context: Context, name: str) -> None:
     )
     for one in attached or []:
         given = {**role, "PolicyArn": one["PolicyArn"]}
-        tolerant(lambda given=given: iam.call("detach_role_policy", **given), GONE)
+        tolerant(partial(iam.call, "detach_role_policy", **given), GONE)
     inline = tolerant(lambda: iam.call("list_role_policies", **role)["PolicyNames"], GONE)
     for policy in inline or []:
         given = {**role, "PolicyName": policy}
-        tolerant(lambda given=given: iam.call("delete_role_policy", **given), GONE)
+        tolerant(partial(iam.call, "delete_role_policy", **given), GONE)
     tolerant(lambda: iam.call("delete_role", **role), GONE)

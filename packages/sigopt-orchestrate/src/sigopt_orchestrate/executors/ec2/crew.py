@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from sigopt_orchestrate.executors.ec2.gang import gang
 from sigopt_orchestrate.executors.executor import Attempt
 
 Json = dict[str, Any]
@@ -211,8 +212,8 @@ class Crew:
         now = time.monotonic()
         member = self.members.get(said["instance"])
         if member is None or member.boot != said["boot"]:
-            known = ("type", "zone", "ip", "boot")
-            member = Member(said["instance"], **{k: str(said[k]) for k in known}, seen=now)
+            about = [str(said[key]) for key in ("instance", "type", "zone", "ip", "boot")]
+            member = Member(*about, seen=now)
             self.members[member.id] = member
         member.seen, member.ready = now, bool(said["ready"])
         member.draining = said["drain"] or member.draining
@@ -288,28 +289,3 @@ class Crew:
             return {**job.order, "rank": 0}
         ips = [self.members[i].ip if i in self.members else "" for i in job.members]
         return {**job.order, "rank": rank, "env": {**job.order["env"], **gang(ips, rank)}}
-
-
-_MASTER_PORT = "29500"
-
-
-def gang(ips: list[str], rank: int) -> dict[str, str]:
-    """Returns torchrun's variables for one node of a gang.
-
-    Args:
-        ips: The nodes' private addresses by rank.
-        rank: Whose variables.
-    """
-    nodes = str(len(ips))
-    return {
-        "MASTER_ADDR": ips[0],
-        "MASTER_PORT": _MASTER_PORT,
-        "RANK": str(rank),
-        "WORLD_SIZE": nodes,
-        "NODE_RANK": str(rank),
-        "PET_NODE_RANK": str(rank),
-        "PET_NNODES": nodes,
-        "PET_MASTER_ADDR": ips[0],
-        "PET_MASTER_PORT": _MASTER_PORT,
-        "ORCHESTRATE_NODES": ",".join(ips),
-    }

@@ -159,9 +159,16 @@ class Ec2Executor:
             setup=wanted.setup,
         )
         ssm = client("ssm", wanted.region)
-        subnets = wanted.subnets or _default_subnets(self._ec2)
-        pools = Pools(wanted.types, subnets, self._spec.resources.spot)
-        launcher = Launcher(self._ec2, names, self._journal, pools, self._prices.per_hour)
+        zones = _zones(self._ec2, wanted.subnets)
+        pools = Pools(wanted.types, sorted(zones), self._spec.resources.spot)
+        launcher = Launcher(
+            self._ec2,
+            names=names,
+            journal=self._journal,
+            pools=pools,
+            zones=zones,
+            price=self._prices.per_hour,
+        )
         terms = Terms(
             nodes=self._spec.nodes.count,
             most=self._spec.parallel * self._spec.nodes.count,
@@ -202,7 +209,7 @@ class Ec2Executor:
                     "usd_per_hour": entry.usd_per_hour if entry is not None else None,
                 }
             )
-        shown = [{"name": one["instance"], "node": _shown(one), "phase": "Running"} for one in ranks]
+        shown = [{"name": r["instance"], "node": _shown(r), "phase": "Running"} for r in ranks]
         place = {"pods": shown, "instances": ranks, "waits_for": None, "at": time.time()}
         write_whole(job.attempt.folder.place, place)
         self._hint(job.attempt)
@@ -288,9 +295,11 @@ def _listen(wanted: Ec2, url: str) -> tuple[str, int]:
     return "0.0.0.0", urlsplit(url).port or DEFAULT_PORT  # noqa: S104 - instances must reach it
 
 
-def _default_subnets(ec2: Client) -> tuple[str, ...]:
-    filters = [{"Name": "default-for-az", "Values": ["true"]}]
-    found = ec2.pages("describe_subnets", "Subnets", Filters=filters)
+def _zones(ec2: Client, subnets: tuple[str, ...]) -> dict[str, str]:
+    """Returns the zones by subnet: of those that are named, else of the default VPC's."""
+    default = [{"Name": "default-for-az", "Values": ["true"]}]
+    given = {"SubnetIds": list(subnets)} if subnets else {"Filters": default}
+    found = ec2.pages("describe_subnets", "Subnets", **given)
     if not found:
         raise SpecError("backend.ec2.subnets: is required, for there is no default VPC")
-    return tuple(sorted(one["SubnetId"] for one in found))
+    return {one["SubnetId"]: one["AvailabilityZone"] for one in found}

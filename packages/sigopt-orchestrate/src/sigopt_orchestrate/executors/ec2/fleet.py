@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sigopt_orchestrate.aws.session import AwsError, Client, tags, tags_of
+from sigopt_orchestrate.aws.session import AwsError, Client, tags
 from sigopt_orchestrate.executors.ec2.crew import Crew
 from sigopt_orchestrate.executors.ec2.journal import Journal
 from sigopt_orchestrate.executors.ec2.launching import ALIVE, Launcher, launch_number
@@ -128,7 +128,7 @@ class Fleet:
         self._thread.join()
         if not dissolve:
             return
-        self._launcher.settle()
+        self._launcher.settle(repeat=False)
         self._terminate([one["InstanceId"] for one in self._launcher.described()])
         for one in self._journal.alive:
             one.ended_at = time.time()
@@ -147,17 +147,14 @@ class Fleet:
             self._wake.clear()
 
     def _stumble(self, error: AwsError) -> None:
+        """Waits a little longer after each failure; what only looks or ends is tried for ever."""
         self._failures += 1
         self.waits_for = str(error)
-        if error.may_pass or not error.code:
-            pause_s = min(_LONGEST_PAUSE_S, 0.5 * 2**self._failures)
-            self._not_before = time.monotonic() + pause_s
-            _log.warning("EC2 does not do it now: %s", error)
-        else:
-            self.refused = str(error)
-        self._crew.changed.acquire()
-        self._crew.changed.notify_all()
-        self._crew.changed.release()
+        pause_s = min(_LONGEST_PAUSE_S, 0.5 * 2**self._failures)
+        self._not_before = time.monotonic() + pause_s
+        _log.warning("EC2 does not do it now: %s", error)
+        with self._crew.changed:
+            self._crew.changed.notify_all()
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -261,7 +258,12 @@ class Fleet:
         now, alive = time.time(), [entry.id for entry in self._journal.alive]
         if alive and now > self._vouched_until - self._terms.lease_s:
             until = self.until()
-            self._ec2.call("create_tags", Resources=alive, Tags=tags({LEASE: str(round(until))}))
+            try:
+                self._ec2.call("create_tags", Resources=alive, Tags=tags({LEASE: f"{until:.0f}"}))
+            except AwsError as error:
+                if error.code != "InvalidInstanceID.NotFound":  # too new, or gone for long
+                    raise
+                return
             self._vouched_until = until
 
     def until(self) -> float:
@@ -280,7 +282,12 @@ class Fleet:
         room = self._terms.most - len(self._working()) - len(booting)
         missing = -(-min(missing, room) // nodes) * nodes if missing > 0 else 0
         if missing > 0 and self._crew.broken is None and self.refused is None:
-            self._launch(missing)
+            try:
+                self._launch(missing)
+            except AwsError as error:
+                if not error.may_pass and error.code:
+                    self.refused = str(error)
+                raise
         elif missing <= 0:
             self.waits_for = None
         spare = -missing if missing < 0 else len(idle) - waiting * nodes
@@ -328,34 +335,3 @@ class Fleet:
             self.waits_for = "an instance is starting"
             if got < missing and nodes == 1:
                 self._wake.set()
-
-
-def reap(ec2: Client, *, experiment: str | None = None) -> list[str]:
-    """Terminates instances that nobody vouches for any more, found by their tags alone.
-
-    Args:
-        ec2: The region's.
-        experiment: Only this experiment's name at AWS, whatever its lease; None for all whose
-            lease has run out.
-
-    Returns:
-        The instances that were ended.
-
-    Raises:
-        AwsError: If AWS refuses.
-    """
-    wanted = [{"Name": "instance-state-name", "Values": [*ALIVE, "stopping", "stopped"]}]
-    if experiment is not None:
-        wanted.append({"Name": "tag:orchestrate:experiment", "Values": [experiment]})
-    else:
-        wanted.append({"Name": "tag-key", "Values": ["orchestrate:experiment"]})
-    found = ec2.pages("describe_instances", "Reservations", Filters=wanted)
-    doomed = []
-    for one in (one for group in found for one in group["Instances"]):
-        until = tags_of(one).get(LEASE, "")
-        vouched = until.isdigit() and int(until) > time.time()
-        if experiment is not None or not vouched:
-            doomed.append(one["InstanceId"])
-    if doomed:
-        ec2.call("terminate_instances", InstanceIds=doomed)
-    return doomed

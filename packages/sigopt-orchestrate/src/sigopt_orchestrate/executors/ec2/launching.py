@@ -1,7 +1,7 @@
 """Launching instances: the intent first, once for each, and elsewhere where there are none."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sigopt_orchestrate.aws.session import AwsError, Client, tags, tags_of
@@ -20,13 +20,31 @@ class Launcher:
     """Makes the requests of one experiment."""
 
     def __init__(
-        self, ec2: Client, names: Names, journal: Journal, pools: Pools, price: Price
+        self,
+        ec2: Client,
+        *,
+        names: Names,
+        journal: Journal,
+        pools: Pools,
+        zones: Mapping[str, str],
+        price: Price,
     ) -> None:
+        """Makes the launcher.
+
+        Args:
+            ec2: The region's.
+            names: The experiment's.
+            journal: What was launched.
+            pools: Where there is capacity.
+            zones: The availability zones by subnet.
+            price: See `Price`.
+        """
         self._ec2 = ec2
         self._price = price
         self._names = names
         self._journal = journal
         self._pools = pools
+        self._zones = zones
 
     def launch(
         self, template: tuple[str, str], count: int, *, together: bool, until: float
@@ -57,8 +75,11 @@ class Launcher:
                 return got
         return None
 
-    def settle(self) -> bool:
-        """Finds out about launches whose answer was lost, and repeats those that came to nothing.
+    def settle(self, *, repeat: bool = True) -> bool:
+        """Finds out about launches whose answer was lost.
+
+        Args:
+            repeat: Whether to make those again that came to nothing.
 
         Returns:
             Whether there were any.
@@ -71,8 +92,10 @@ class Launcher:
             # A request that is repeated with its ClientToken makes nothing new. Where that is not
             # honoured the tag tells, and `Fleet` ends what is more than was asked for.
             found = self.described({LAUNCH: self._names.launch(launch.number)})
-            if found:
-                self._done(launch, found)
+            for one in found:
+                self.enter(launch.number, one)
+            if found or not repeat:
+                self._close(launch)
             else:
                 self._ask(launch)
         return bool(open_)
@@ -150,8 +173,13 @@ class Launcher:
         errors = answer.get("Errors", [])
         serious = self._pools.take_note(errors, launch.market)
         if ids:
-            found = self._ec2.pages("describe_instances", "Reservations", InstanceIds=ids)
-            self._done(launch, [one for group in found for one in group["Instances"]])
+            for group in answer["Instances"]:
+                over = group.get("LaunchTemplateAndOverrides", {}).get("Overrides", {})
+                zone = self._zones.get(over.get("SubnetId", ""), "")
+                for id_ in group["InstanceIds"]:
+                    market = group.get("Lifecycle", launch.market)
+                    self._enter(launch.number, id_, str(group["InstanceType"]), zone, market)
+            self._close(launch)
             return len(ids)
         self._close(launch)
         if serious is not None:
@@ -160,24 +188,21 @@ class Launcher:
             self._pools.all_dry(launch.market)
         return 0
 
-    def _done(self, launch: Launch, found: list[Json]) -> None:
-        for one in found:
-            self.enter(launch.number, one)
-        self._close(launch)
-
     def _close(self, launch: Launch) -> None:
         launch.done, launch.request = True, {}
         self._journal.write()
 
     def enter(self, number: int, described: Json) -> None:
         """Takes an instance into the journal, if it is not there; the caller writes it."""
-        if described["InstanceId"] in self._journal.instances:
-            return
-        type_, zone = described["InstanceType"], described["Placement"]["AvailabilityZone"]
+        zone = str(described["Placement"]["AvailabilityZone"])
         market = described.get("InstanceLifecycle", "on-demand")
-        price = self._price(type_, zone, market)
-        entered = Instance(described["InstanceId"], number, type_, zone, market, price, time.time())
-        self._journal.instances[entered.id] = entered
+        self._enter(number, described["InstanceId"], described["InstanceType"], zone, market)
+
+    def _enter(self, number: int, id_: str, type_: str, zone: str, market: str) -> None:
+        if id_ not in self._journal.instances:
+            price = self._price(type_, zone, market)
+            entered = Instance(id_, number, type_, zone, market, price, time.time())
+            self._journal.instances[id_] = entered
 
 
 def launch_number(described: Json, names: Names) -> int | None:

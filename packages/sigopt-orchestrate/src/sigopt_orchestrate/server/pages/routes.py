@@ -152,7 +152,10 @@ class Pages:
             rows = select(relation.rows).where(state.in_([str(s) for s in IN_FLIGHT])).limit(200)
             running = read_all(tx, relation, rows) if subject.kind == "local" else []
             folder = trial_files.experiment_folder(tx, self._settings.folder, subject.id)
-            return {"workers": trial_files.workers(tx, subject, running, folder)}
+            return {
+                "workers": trial_files.workers(tx, subject, running, folder),
+                "cost": trial_files.cost(subject, folder),
+            }
 
         return json_answer(request, await self._read(request, work))
 

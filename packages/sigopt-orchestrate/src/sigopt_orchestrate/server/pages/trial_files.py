@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from sigopt_orchestrate.executors import usage
+from sigopt_orchestrate.executors import experiment_spending, trial_usd, usage
 from sigopt_orchestrate.server.json_bodies import Json
 from sigopt_orchestrate.server.pages.subjects import Subject
 from sigopt_orchestrate.store import (
@@ -43,9 +43,16 @@ def files_of(subject: Subject, trial: TrialRecord, folder: ExperimentFolder) -> 
             [(c.step, dict(c.values)) for c in read_checkpoints(attempt.metrics, _names(subject))]
         ),
         "output": str(attempt.output),
+        "cost_usd": trial_usd(folder, trial.number, trial.attempt),
         "usage": None if used is None else {"memory": used.memory, "cpu_s": used.cpu_s},
         "told_to_end": attempt.stop.exists(),
     }
+
+
+def cost(subject: Subject, folder: ExperimentFolder) -> Json | None:
+    """Returns what a local experiment's instances have cost; None if it has none."""
+    spent = experiment_spending(folder) if subject.kind == "local" else None
+    return None if spent is None else {"usd": spent.usd, "unpriced": spent.unpriced}
 
 
 def served_curves(tx: Connection, observation_id: int) -> Json:

@@ -35,3 +35,7 @@ export function memory(bytes) {
   if (bytes === null || bytes === undefined) return "";
   return bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(0)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }
+
+export function dollars(usd) {
+  return `$${usd.toFixed(usd < 1 ? 4 : 2)}`;
+}

@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { h, show } from "./dom.js";
 import { draw } from "./draw.js";
-import { duration, memory, moment, number } from "./format.js";
+import { dollars, duration, memory, moment, number } from "./format.js";
 
 export function drawer(element, path, act) {
   let open = null, go = null, from = null, held = null, curves = null, clock = null;
@@ -45,6 +45,7 @@ export function drawer(element, path, act) {
         h("span", {}, trial.source),
         trial.attempt > 1 && h("span", {}, `attempt ${trial.attempt}`),
         trial.usage && h("span", {}, memory(trial.usage.memory)),
+        trial.cost_usd != null && h("span", {}, dollars(trial.cost_usd)),
         h("span", {}, moment(trial.started_at ?? trial.created_at))),
       Object.keys(trial.values).length ? h("dl", { className: "pairs values" }, Object.entries(trial.values).map(pair)) : null,
       h("h3", {}, "Parameters"),

@@ -1,20 +1,22 @@
 // What runs now, and what it uses.
 
 import { h, show } from "./dom.js";
-import { duration, memory, number } from "./format.js";
+import { dollars, duration, memory, number } from "./format.js";
 
 export function workersView(context) {
   const element = h("div", { className: "workers" });
   let clock = null;
 
   async function update() {
-    const { workers } = await context.fetch("workers");
+    const { workers, cost } = await context.fetch("workers");
+    const bill = cost && h("p", { className: "note" }, `Instances so far: ${dollars(cost.usd)}, idle time included`,
+      cost.unpriced > 0 && `; ${cost.unpriced} of unknown price not counted`);
     if (!workers.length) {
-      show(element, h("section", { className: "card empty" }, h("h2", {}, "Nothing runs"),
+      show(element, bill, h("section", { className: "card empty" }, h("h2", {}, "Nothing runs"),
         h("p", {}, context.place.kind === "local" ? "Trials show up here while they run." : "Open suggestions show up here until they are observed.")));
       return;
     }
-    show(element, workers.map((worker) => h("article", { className: "card worker" },
+    show(element, bill, workers.map((worker) => h("article", { className: "card worker" },
       h("h2", {}, worker.number === null ? worker.state : h("a", {
         href: "#", onclick: (event) => { event.preventDefault(); context.pick(worker.number); },
       }, `Trial ${worker.number}`), h("span", { className: "state running" }, worker.number === null ? "open" : worker.state)),
