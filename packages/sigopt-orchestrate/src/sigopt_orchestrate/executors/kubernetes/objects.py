@@ -106,7 +106,8 @@ class Objects:
             ApiError: If the cluster refuses.
         """
         root = self.cluster.path("configmaps", self.names.root)
-        self._delete(root, {"propagationPolicy": "Foreground"})
+        # In the foreground a pod's Secret would go before the pod, which its kubelet takes ill.
+        self._delete(root, {"propagationPolicy": "Background"})
 
     def annotate(self, pod: str, name: str, value: str) -> None:
         """Tells a pod something.
