@@ -16,6 +16,8 @@ from sigopt_orchestrate.spec import Experiment
 from sigopt_orchestrate.spec.cluster import ClusterFile, parse_cluster
 from sigopt_orchestrate.store import ExperimentRecord, Store
 
+pytestmark = pytest.mark.timeout(900)  # however busy the machine is
+
 
 def allowed(document: dict[str, object]) -> set[str]:
     statements = document["Statement"]
