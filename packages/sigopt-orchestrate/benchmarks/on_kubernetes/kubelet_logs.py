@@ -11,6 +11,13 @@ from tempfile import TemporaryDirectory
 Find = Callable[[str], tuple[str, threading.Event] | None]
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Says nothing: a follower that was killed does not say good-bye."""
+
+
 def serve_logs(find: Find) -> int:
     """Begins to serve; returns the port.
 
@@ -33,8 +40,7 @@ def serve_logs(find: Find) -> int:
         def log_message(self, *_: object) -> None:
             """Says nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with TemporaryDirectory() as folder:
         key, certificate = Path(folder) / "key", Path(folder) / "certificate"

@@ -50,7 +50,7 @@ class Kube:
         kubectl = [f"{self.binaries}/kubectl", "--kubeconfig", str(self.kubeconfig)]
         line = [*kubectl, *arguments]
         done = subprocess.run(
-            line, input=given, capture_output=True, text=True, check=False, timeout=60
+            line, input=given, capture_output=True, text=True, check=False, timeout=240
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -110,4 +110,4 @@ def _audit(cluster: Kube) -> None:
     environment = os.environ | {"KUBECONFIG": str(cluster.kubeconfig)}
     wait = "until kubectl get --raw /readyz >/dev/null 2>&1; do read -t 0.2 <> <(:) || :; done"
     environment["PATH"] = f"{cluster.binaries}:{environment['PATH']}"
-    subprocess.run(["bash", "-c", wait], check=True, env=environment, timeout=60)
+    subprocess.run(["bash", "-c", wait], check=True, env=environment, timeout=300)

@@ -74,7 +74,8 @@ def rank(Y: Array, counts: NDArray[np.bool_]) -> NDArray[np.intp]:
     if Y.shape[1] == 1:
         return rows[np.argsort(-Y[rows, 0], kind="stable")]
     order = np.lexsort((-Y[rows, 1], -Y[rows, 0]))
-    left, layers = list(rows[order]), list[int]()
+    left: list[int] = rows[order].tolist()
+    layers: list[int] = []
     while left and len(layers) < _POPULATION:
         highest, rest = -np.inf, []
         for row in left:  # of falling first objective: on the front where the second one rises

@@ -24,7 +24,7 @@ from sigopt_orchestrate.optimizer.gaussian_process import Hyperparameters
 
 LENGTHSCALE_LOC, LENGTHSCALE_SCALE = math.sqrt(2), math.sqrt(3)
 VARIANCE_SCALE = 1.0
-NOISE_SHAPE, NOISE_RATE = 1.1, 6.0
+NOISE_SHAPE, NOISE_RATE = 1.02, 6.0
 LEAST_NOISE = 1e-7
 _LONGEST = math.log(1e3)
 _LEAST_LOG_VARIANCE = math.log(1e-2)

@@ -46,6 +46,7 @@ _UNSEEN_S = 30.0  # after so long a created pod that the watch does not show is 
 _CLOSE_S = 20.0
 _KILL_PATIENCE_S = 5.0
 _SWEEP_AGAIN_S = 30.0
+_NEVER_RUN_S = 4.0
 
 
 class KubernetesExecutor:
@@ -133,12 +134,14 @@ class KubernetesExecutor:
             if pod.running or pod.over:
                 self._follow(attempt, pod)
         match found:
+            case Starting():
+                self._hasten(task, here)
             case Running():
                 self._tend(attempt, task, here, gone)
             case Ended():
                 return self._conclude(attempt, task, found, [*here, *gone])
             case Lost():
-                self._delete_silent(here)
+                self._delete_at_once([pod for pod in here if pod.node_silent])
         return found
 
     def end(self, attempt: Attempt) -> None:
@@ -162,17 +165,16 @@ class KubernetesExecutor:
         self._wanted = set(tokens)
         now = time.monotonic()
         for token in {*self._tasks, *self._seen.attempts()} - self._wanted:
-            # Once is not always enough: a request that was under way may have created it since.
-            recently = now - self._swept.get(token, -_SWEEP_AGAIN_S) < _SWEEP_AGAIN_S
-            if recently or (token in self._swept and self._seen.is_going(token)):
+            # Once is not enough if a request was under way, or the node does not answer.
+            again = token in self._swept
+            if again and now - self._swept[token] < _SWEEP_AGAIN_S + self._spec.timeouts.grace_s:
                 continue
             self._swept[token] = now
             self._logs.forget([pod.name for pod in self._seen.forget(token)])
             self._attempts.pop(token, None)
-            task = self._tasks.pop(token, None)
-            if task is not None:
+            if (task := self._tasks.pop(token, None)) is not None:
                 task.cancelled = True
-            self._delete(token, None)
+            self._delete(token, 0 if again else None)
 
     def close(self) -> None:
         """Stops watching; deletes the experiment's root if nothing is left to run."""
@@ -192,9 +194,8 @@ class KubernetesExecutor:
 
     def _hint(self, token: str) -> None:
         """Wakes the loop to look at an attempt; called from any thread."""
-        attempt = self._attempts.get(token)
-        folder = attempt.folder if attempt is not None else None
-        wake(self._folder.wake, f"{folder.trial}/{folder.number}" if folder is not None else "")
+        known = self._attempts.get(token)
+        wake(self._folder.wake, f"{known.folder.trial}/{known.folder.number}" if known else "")
 
     def _without_pods(self, attempt: Attempt, task: Task) -> Presence:
         """What to say of an attempt that has no pods and, as far as we know, never had any."""
@@ -275,11 +276,19 @@ class KubernetesExecutor:
     def _delete(self, token: str, grace_s: int | None) -> None:
         self._request(lambda: self._objects.delete(token, grace_s))
 
-    def _delete_silent(self, pods: list[Pod]) -> None:
-        """Deletes pods whose nodes do not answer, and so cannot confirm that they have ended."""
+    def _hasten(self, task: Task, pods: list[Pod]) -> None:
+        """Deletes pods that have been asked to go and have never run: their node does not do it."""
+        going = [pod for pod in pods if pod.deleting and not pod.running and not pod.over]
+        now = time.monotonic()
+        task.going_since = (task.going_since or now) if going else None
+        if task.going_since is not None and now - task.going_since > _NEVER_RUN_S:
+            task.going_since = now
+            self._delete_at_once(going)
+
+    def _delete_at_once(self, pods: list[Pod]) -> None:
+        """Deletes pods whose nodes do not confirm that they have ended."""
         for pod in pods:
-            if pod.node_silent:
-                self._request(partial(self._objects.delete_at_once, pod.name))
+            self._request(partial(self._objects.delete_at_once, pod.name))
 
     def _request(self, make: Callable[[], None]) -> None:
         self._requests.add(make, _if_passing)

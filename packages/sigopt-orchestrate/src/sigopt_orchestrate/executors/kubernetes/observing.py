@@ -50,11 +50,6 @@ class Observer:
         """Returns the attempts of which there is anything."""
         return self._pods.attempts() | self._jobs.attempts()
 
-    def is_going(self, attempt: str) -> bool:
-        """Whether all that is left of an attempt is about to be gone."""
-        pods, jobs = self.pods(attempt)[0], self.jobs(attempt)[0]
-        return all(pod.deleting for pod in pods) and all(job.deleting for job in jobs)
-
     def forget(self, attempt: str) -> list[Pod]:
         """Forgets what is no more of an attempt; returns all its pods, as they are or last were."""
         here, gone = self.pods(attempt)

@@ -21,6 +21,7 @@ class Task:
         started: Whether a gang has been told to begin.
         stop_said: Whether it has been told that it may end early.
         over_since: When its end was first seen, while its log is awaited.
+        going_since: Since when pods that have never run are to be gone, on the monotonic clock.
         place: What `place.json` holds.
     """
 
@@ -36,4 +37,5 @@ class Task:
     started: bool = False
     stop_said: bool = False
     over_since: float | None = None
+    going_since: float | None = None
     place: dict[str, Any] = field(default_factory=dict)
