@@ -90,6 +90,8 @@ def experiment(*, lease: str, types: list[str] | None = None, **keys: object) ->
             yield run
         finally:
             run.kill()
+            for instance in aws.instances("running", "pending"):  # moto's memory outlives its server
+                instance.terminate()
 
 
 def wait_for(condition: Callable[[], object], limit_s: float) -> bool:
