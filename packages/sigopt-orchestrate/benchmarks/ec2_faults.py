@@ -90,7 +90,8 @@ def experiment(*, lease: str, types: list[str] | None = None, **keys: object) ->
             yield run
         finally:
             run.kill()
-            for instance in aws.instances("running", "pending"):  # moto's memory outlives its server
+            # moto's memory outlives its server.
+            for instance in aws.instances("running", "pending"):
                 instance.terminate()
 
 
