@@ -90,6 +90,9 @@ def experiment(*, lease: str, types: list[str] | None = None, **keys: object) ->
             yield run
         finally:
             run.kill()
+            # moto's memory outlives its server.
+            for instance in aws.instances("running", "pending"):
+                instance.terminate()
 
 
 def wait_for(condition: Callable[[], object], limit_s: float) -> bool:

@@ -237,7 +237,7 @@ class Hosts:
         thread.start()
         thread.join()
         handler = type("Handler", (_Imds,), {"host": host, "tokens": set()})
-        host.imds = ThreadingHTTPServer((_IMDS, 80), handler, bind_and_activate=False)
+        host.imds = _Quiet((_IMDS, 80), handler, bind_and_activate=False)
         host.imds.daemon_threads = True
         host.imds.socket.close()
         host.imds.socket = made[0]
@@ -257,6 +257,13 @@ class Hosts:
             host.imds.server_close()
         _ip("netns", "del", self.namespace(host), check=False)
         host.ended_at = time.monotonic()
+
+
+class _Quiet(ThreadingHTTPServer):
+    """Says nothing of callers that were killed while they called."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass
 
 
 class _Imds(BaseHTTPRequestHandler):

@@ -10,6 +10,8 @@ from sigopt_orchestrate.aws.session import client
 from sigopt_orchestrate.eks.journal import Journal
 from sigopt_orchestrate.spec.cluster import ClusterFile
 
+pytestmark = pytest.mark.timeout(900)  # however busy the machine is
+
 
 @pytest.fixture
 def file(aws: Aws, tmp_path: Path) -> Iterator[ClusterFile]:

@@ -20,6 +20,8 @@ from sigopt_orchestrate.spec import Experiment
 NAMES = Names("orc-1-test")
 Made = Callable[..., tuple[Launcher, Journal]]
 
+pytestmark = pytest.mark.timeout(900)  # however busy the machine is
+
 
 @pytest.fixture
 def make_launcher(ec2: Client, tmp_path: Path) -> Made:

@@ -4,17 +4,19 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from eks_interruptions import SMALL, run, undo
+from eks_interruptions import SMALL, inventory, run, undo
 
 from sigopt_orchestrate.aws import session
 from sigopt_orchestrate.aws.policy import cluster_policy, experiment_policy
-from sigopt_orchestrate.cli.eks import load_cluster
+from sigopt_orchestrate.cli.eks import create_command, load_cluster
 from sigopt_orchestrate.cli.show import status_command
 from sigopt_orchestrate.errors import SpecError
 from sigopt_orchestrate.executors.ec2.preflight import preflight
 from sigopt_orchestrate.spec import Experiment
 from sigopt_orchestrate.spec.cluster import ClusterFile, parse_cluster
 from sigopt_orchestrate.store import ExperimentRecord, Store
+
+pytestmark = pytest.mark.timeout(900)  # however busy the machine is
 
 
 def allowed(document: dict[str, object]) -> set[str]:
@@ -115,3 +117,21 @@ def test_status_says_what_instances_and_trials_have_cost(
     (folder.root / "fleet.json").write_text(json.dumps({"instances": [instance], "launches": []}))
     asked = CliRunner().invoke(status_command, ["--home", str(tmp_path / "home"), "--json"])
     assert json.loads(asked.output)["cost_usd"] == pytest.approx(1.0)
+
+
+@pytest.mark.usefixtures("aws")
+def test_the_plan_of_a_cluster_and_its_cost_are_printed_and_nothing_is_made(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "cluster.yml"
+    path.write_text("name: lab\nnodes: {cpu: {types: [m5.large], min: 1, max: 4}}\n")
+    before = inventory()
+    asked = CliRunner().invoke(
+        create_command, ["-f", str(path), "--dry-run", "--home", str(tmp_path / "home")]
+    )
+    assert asked.exit_code == 0, asked.output
+    assert "control plane: EKS control plane" in asked.output
+    assert "0.196" in asked.output, "an hour of the control plane and of one m5.large"
+    assert "0.484" in asked.output, "and of four"
+    assert inventory() == before
+    assert not (tmp_path / "home").exists()

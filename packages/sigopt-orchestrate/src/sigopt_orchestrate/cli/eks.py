@@ -155,8 +155,8 @@ def _bring_about(file: ClusterFile, home: Path, *, dry_run: bool, plug_ins: bool
             click.echo(f"{step.name}: {step.what}")
         _print_charges(file, as_json=False)
         return
-    journal = Journal.begin(home / "clusters", file)
     client("sts", file.region).call("get_caller_identity")  # nothing is begun without credentials
+    journal = Journal.begin(home / "clusters", file)
     context = _context(file)
     driver.create(context, journal, _told)
     kubeconfig = _kubeconfig(home, file.name)

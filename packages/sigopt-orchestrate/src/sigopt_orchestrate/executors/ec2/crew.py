@@ -212,8 +212,14 @@ class Crew:
         now = time.monotonic()
         member = self.members.get(said["instance"])
         if member is None or member.boot != said["boot"]:
-            about = [str(said[key]) for key in ("instance", "type", "zone", "ip", "boot")]
-            member = Member(*about, seen=now)
+            member = Member(
+                id=str(said["instance"]),
+                type=str(said["type"]),
+                zone=str(said["zone"]),
+                ip=str(said["ip"]),
+                boot=str(said["boot"]),
+                seen=now,
+            )
             self.members[member.id] = member
         member.seen, member.ready = now, bool(said["ready"])
         member.draining = said["drain"] or member.draining
