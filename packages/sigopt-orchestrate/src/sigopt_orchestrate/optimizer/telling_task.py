@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sigopt_orchestrate.optimizer.correlation import (
     Array,
@@ -16,6 +17,7 @@ from sigopt_orchestrate.spec.consistency import TASK
 
 _FULL_SHARE = 0.5
 _LEAST = 2  # trials of a task that make a level
+_LEVELLED = 400  # trials that make the levels, at most
 _SMOOTH, _ROUGH = 0.5, 1e-6  # the lengthscale by the root of the dimension, and the noise
 
 
@@ -36,7 +38,8 @@ def levelled(V: Array, X: Array, features: Features, full: float) -> Array:
     known = np.flatnonzero(counts >= _LEAST)
     if full not in present[known] or len(known) < 2:
         return V
-    rows = np.isin(of_trial, known)
+    share = max(_LEAST, _LEVELLED // len(known))
+    rows = np.concatenate([_evenly(np.flatnonzero(of_trial == task), share) for task in known])
     Z = features.of(X[rows])[:, features.owner < X.shape[1] - 1]
     squared = squared_distances(Z, Z) / (_SMOOTH**2 * (X.shape[1] - 1))
     K, _ = correlation("squared exponential", squared)
@@ -48,6 +51,13 @@ def levelled(V: Array, X: Array, features: Features, full: float) -> Array:
     for task, level in zip(present[known], levels, strict=True):
         moved[X[:, -1] == task] += levels[present[known] == full] - level
     return moved
+
+
+def _evenly(rows: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+    """All of them, or `count` evenly spaced ones."""
+    if len(rows) <= count:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, count).round().astype(int)]
 
 
 def choose_task(
