@@ -36,11 +36,6 @@ ABLATIONS: dict[str, dict[str, object]] = {
     "`exclude_self`": {"exclude_self": True},
     "1 hop": {"hops": 1},
     "3 hops": {"hops": 3},
-    "4 hops": {"hops": 4},
-    "d = 20": {"embedding_dim": 20},
-    "d = 100": {"embedding_dim": 100},
-    "2 negatives": {"negatives": 2},
-    "8 negatives": {"negatives": 8},
 }
 PEERS: dict[str, Ranker] = {
     "item-KNN": make_baseline("item-knn"),
