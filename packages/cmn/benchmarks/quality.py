@@ -27,21 +27,6 @@ FIGURES = {
     "masked NDCG@10": "masked_ndcg@10",
 }
 HELD_AGAINST = ("hr@10", "ndcg@10", "masked_hr@10", "masked_ndcg@10")
-_SAMPLED = {name: key for name, key in FIGURES.items() if name.startswith(("raw", "masked"))}
-ABLATIONS: dict[str, dict[str, object]] = {
-    "as it is": {},
-    "no attention": {"attention": "uniform"},
-    "linear": {"activation": "linear"},
-    "linear, no attention": {"attention": "uniform", "activation": "linear"},
-    "`exclude_self`": {"exclude_self": True},
-    "1 hop": {"hops": 1},
-    "3 hops": {"hops": 3},
-    "4 hops": {"hops": 4},
-    "d = 20": {"embedding_dim": 20},
-    "d = 100": {"embedding_dim": 100},
-    "2 negatives": {"negatives": 2},
-    "8 negatives": {"negatives": 8},
-}
 PEERS: dict[str, Ranker] = {
     "item-KNN": make_baseline("item-knn"),
     "RP3beta": make_baseline("rp3beta"),
@@ -84,21 +69,6 @@ def paper(seeds: tuple[int, ...] = (0, 1, 2)) -> list[str]:
     keys = {name: key for name, key in FIGURES.items() if name.startswith("raw")}
     name = f"C1, `paper`, citeulike-a, seeds {', '.join(map(str, seeds))}"
     return [f"| {name} | raw HR@10 >= .890, NDCG@10 >= .650 | {_cells(runs, keys)} |"]
-
-
-def ablations(epochs: int = 10, seed: int = 0) -> list[str]:
-    """C1's ablations: what each part of the paper's recipe is worth, at a third of its epochs."""
-    return [
-        f"| C1, `paper`, {epochs} epochs, seed {seed}, {name} | | {_cells([run], _SAMPLED)} |"
-        for name, change in ABLATIONS.items()
-        for run in [
-            _of(
-                "citeulike-a",
-                f"paper, {epochs} epochs, seed {seed}, {name}",
-                CMN(protocol="paper", engine="numba", epochs=epochs, seed=seed, **change),
-            )
-        ]
-    ]
 
 
 def best(data: str, seeds: tuple[int, ...] = (0, 1, 2)) -> list[str]:

@@ -11,8 +11,9 @@ import re
 from pathlib import Path
 
 import torch
+from ablation import ablations
 from cost import catalogue_scores, full_evaluation, growth, training_step
-from quality import ablations, best, paper
+from quality import best, paper
 
 README = Path(__file__).parents[1] / "README.md"
 ROWS = {

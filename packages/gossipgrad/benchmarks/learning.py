@@ -13,9 +13,11 @@ from markdown import table, verdict
 
 RULES = ["all-reduce", "gossip overlap bf16", "gradient-gossip"]
 SEEDS = range(5)
+# The step sizes are all-reduce's best, by seeds 0 and 1 on 4 ranks: of .025, .05, .1 (mnist: 94.2,
+# 95.7 and 93.0 % right) and of .025, .05, .1, .2, .4 (cifar: 18.9, 20.4, 19.9, 19.5, 19.1).
 SETS = {
-    "mnist": {"samples": 6000, "tested": 10_000, "epochs": 3, "batch": 96, "lr": 0.1},
-    "cifar": {"samples": 2500, "tested": 5000, "epochs": 5, "batch": 96, "lr": 0.2},
+    "mnist": {"samples": 6000, "tested": 10_000, "epochs": 3, "batch": 96, "lr": 0.05},
+    "cifar": {"samples": 2500, "tested": 5000, "epochs": 5, "batch": 96, "lr": 0.05},
 }
 
 
