@@ -15,6 +15,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -82,17 +83,17 @@ class Host:
 class Hosts:
     """Looks at moto, starts what is there and ends what is not."""
 
-    def __init__(self, aws: Aws, folder: Path, path: str | None = None) -> None:
+    def __init__(self, aws: Aws, folder: Path) -> None:
         """Makes the bridge.
 
         Args:
             aws: Whose instances.
             folder: For the hosts' files.
-            path: The hosts' $PATH.
         """
         self._aws = aws
         self._folder = folder
-        self._path = path or os.environ["PATH"]
+        # Their image has what this environment has, whether or not it is on our own $PATH.
+        self._path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         self.hosts: dict[str, Host] = {}
         keys = {"aws_access_key_id": "hosts", "aws_secret_access_key": "hosts"}
         self._ec2 = boto3.client("ec2", endpoint_url=aws.moto_url, region_name=REGION, **keys)
