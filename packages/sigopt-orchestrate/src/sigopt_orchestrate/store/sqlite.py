@@ -1,6 +1,7 @@
 """SQLite in WAL mode: every commit on disk before it counts, readers and writers side by side."""
 
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ from sigopt_orchestrate.errors import StoreError, StoreUnavailableError
 
 LOCK_WAIT_S = 2
 """How long a statement waits for another writer before it says so."""
+
+_SWITCH_S = 10.0
 
 # What may pass: busy, locked, out of memory, read-only, I/O error, full, cannot open.
 _PASSING = {
@@ -26,8 +29,24 @@ _PASSING = {
 def configure(connection: sqlite3.Connection) -> None:
     """Makes every commit durable: it returns after the log has been flushed to the disk."""
     connection.isolation_level = None  # BEGIN is ours
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    _switch_to_wal(connection)
+    for pragma in ("synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Two that switch a new file at the same time refuse each other, and wait for no timeout."""
+    deadline = time.monotonic() + _SWITCH_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 class SqliteConnection:
