@@ -1,24 +1,21 @@
 """`orchestrate cluster`: the Kubernetes clusters that experiments may name."""
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 import yaml
-from rich.table import Table
-from rich.text import Text
 
 from sigopt_orchestrate.cli import eks
+from sigopt_orchestrate.cli.checks import report
 from sigopt_orchestrate.cli.options import json_option
-from sigopt_orchestrate.cli.tables import open_console
 from sigopt_orchestrate.cli.views import print_json
 from sigopt_orchestrate.errors import ClusterError
 from sigopt_orchestrate.executors.kubernetes.cluster import ApiError, Cluster, open_cluster
 from sigopt_orchestrate.executors.kubernetes.contexts import Context, contexts, keep
 from sigopt_orchestrate.executors.kubernetes.installation import apply_address, installation
 from sigopt_orchestrate.executors.kubernetes.plugins import IMAGE, nvidia_device_plugin
-from sigopt_orchestrate.executors.kubernetes.preflight import Check, preflight
+from sigopt_orchestrate.executors.kubernetes.preflight import preflight
 from sigopt_orchestrate.spec import Experiment, Kubernetes, load_experiment
 
 _name = click.argument("name", required=False)
@@ -177,20 +174,6 @@ def _called(manifest: dict[str, object]) -> str:
     metadata = manifest["metadata"]
     assert isinstance(metadata, dict)  # noqa: S101
     return str(metadata["name"])
-
-
-def report(checks: list[Check], *, as_json: bool) -> None:
-    """Prints what was found, and exits 1 if any of it is bad."""
-    if as_json:
-        print_json([asdict(one) for one in checks])
-    else:
-        table = Table(box=None, pad_edge=False, show_header=False)
-        styles = {"ok": "green", "note": "yellow", "bad": "bold red"}
-        for one in checks:
-            table.add_row(Text(one.verdict, style=styles[one.verdict]), one.check, Text(one.said))
-        open_console().print(table)
-    if any(one.verdict == "bad" for one in checks):
-        sys.exit(1)
 
 
 def _open(name: str | None, spec: Experiment | None) -> Cluster:

@@ -12,12 +12,12 @@ from sigopt_orchestrate.executors.executor import Attempt, Work
 from sigopt_orchestrate.executors.presence import (
     Absent,
     Ended,
-    Exit,
     Lost,
     Presence,
     Running,
     Starting,
 )
+from sigopt_orchestrate.executors.records import read_exit
 from sigopt_orchestrate.executors.starter import Starter
 from sigopt_orchestrate.store import AttemptFolder, ExperimentFolder, is_locked
 
@@ -54,7 +54,7 @@ class LocalExecutor:
 
     def find(self, attempt: Attempt) -> Presence:
         """Looks for the attempt's record, its supervisor, or what is left of it."""
-        record = _read_exit(attempt.folder)
+        record = read_exit(attempt.folder)
         if record is not None:
             return Ended(record)
         coming = self._starter.has(str(attempt.folder.root))
@@ -67,7 +67,7 @@ class LocalExecutor:
             return Starting()
         if coming or is_locked(attempt.folder.claim):
             return Running()
-        record = _read_exit(attempt.folder)  # it may have ended between the two looks
+        record = read_exit(attempt.folder)  # it may have ended between the two looks
         if record is not None:
             return Ended(record)
         return Lost() if _kill_all(attempt.token) else Running()
@@ -94,13 +94,6 @@ class LocalExecutor:
         if not _give_up(attempt.folder) and is_locked(attempt.folder.claim):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(json.loads(attempt.folder.claim.read_bytes())["pid"], number)
-
-
-def _read_exit(folder: AttemptFolder) -> Exit | None:
-    try:
-        return Exit(**json.loads(folder.exit.read_bytes()))
-    except (FileNotFoundError, ValueError):  # the machine may have crashed before it was on disk
-        return None
 
 
 def _give_up(folder: AttemptFolder) -> bool:

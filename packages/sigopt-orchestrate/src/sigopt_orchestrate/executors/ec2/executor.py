@@ -1,6 +1,5 @@
 """Runs attempts on instances of EC2; what it knows of them, their agents have told."""
 
-import json
 import logging
 import os
 import secrets
@@ -35,6 +34,7 @@ from sigopt_orchestrate.executors.presence import (
     Running,
     Starting,
 )
+from sigopt_orchestrate.executors.records import read_exit, read_record
 from sigopt_orchestrate.executors.supervisor import flush, wake, write_whole
 from sigopt_orchestrate.spec.ec2 import DEFAULT_PORT, Ec2
 from sigopt_orchestrate.store import AttemptFolder, ExperimentFolder, ExperimentRecord
@@ -106,9 +106,9 @@ class Ec2Executor:
 
     def find(self, attempt: Attempt) -> Presence:
         """Says what the instances have told of the attempt."""
-        record = _read(attempt.folder.exit)
+        record = read_exit(attempt.folder)
         if record is not None:
-            return _ended(Exit(**record), attempt.folder)
+            return _ended(record, attempt.folder)
         job = self._crew.jobs.get(attempt.token) or self._found_again(attempt)
         if job is None:
             return Absent()
@@ -216,13 +216,13 @@ class Ec2Executor:
 
     def _found_again(self, attempt: Attempt) -> Job | None:
         """Returns an attempt that an earlier leader handed out; None if that had not come to it."""
-        place = _read(attempt.folder.place)
+        place = read_record(attempt.folder.place)
         if place is None:
             return None
         members = [one["instance"] for one in place["instances"]]
         job = Job(attempt, len(members), None, members)
         for rank in range(len(members)):
-            record = _read(rank_exit(attempt.folder, rank))
+            record = read_record(rank_exit(attempt.folder, rank))
             if record is not None:
                 job.exits[rank] = record
         return self._crew.add(job)
@@ -254,16 +254,9 @@ def _shown(rank: dict[str, Any]) -> str:
 
 def _ended(exit_: Exit, folder: AttemptFolder) -> Presence:
     if exit_.ended_by in ("lost", "spot"):
-        told = _read(folder.root / "lost.json") or {}
+        told = read_record(folder.root / "lost.json") or {}
         return Lost(told.get("reason", "its instance was lost"))
     return Ended(exit_)
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        return dict(json.loads(path.read_bytes()))
-    except (FileNotFoundError, ValueError):
-        return None
 
 
 def _calling(wanted: Ec2, key: Path, folder: Path) -> Calling:

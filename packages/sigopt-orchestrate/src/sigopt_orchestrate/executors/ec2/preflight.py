@@ -1,12 +1,12 @@
 """What would stop an experiment on EC2, found before anything is launched."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 from sigopt_orchestrate.aws.prices import Prices
 from sigopt_orchestrate.aws.session import NO_RIGHTS, AwsError, Client, client
 from sigopt_orchestrate.errors import CloudError
+from sigopt_orchestrate.executors.checks import Check
 from sigopt_orchestrate.executors.ec2.template import all_have_efa, image_id
 from sigopt_orchestrate.spec import Experiment
 from sigopt_orchestrate.spec.ec2 import Ec2
@@ -14,15 +14,6 @@ from sigopt_orchestrate.spec.ec2 import Ec2
 _STANDARD_VCPUS = "L-1216C47A"  # Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances
 _STANDARD_SPOT_VCPUS = "L-34B43A08"  # the same, for spot requests
 _STANDARD = set("acdhimrtz")
-
-
-@dataclass(frozen=True)
-class Check:
-    """The result of one check."""
-
-    check: str
-    verdict: Literal["ok", "note", "bad"]
-    said: str
 
 
 def preflight(spec: Experiment) -> Iterator[Check]:

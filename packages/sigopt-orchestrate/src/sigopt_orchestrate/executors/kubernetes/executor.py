@@ -16,7 +16,6 @@ from sigopt_orchestrate.executors.kubernetes.keeping import (
     keep_place,
     keep_report,
     place_of,
-    read_exit,
 )
 from sigopt_orchestrate.executors.kubernetes.logs import Logs
 from sigopt_orchestrate.executors.kubernetes.manifests import Names
@@ -35,6 +34,7 @@ from sigopt_orchestrate.executors.presence import (
     Running,
     Starting,
 )
+from sigopt_orchestrate.executors.records import read_exit
 from sigopt_orchestrate.executors.supervisor import wake
 from sigopt_orchestrate.store import AttemptFolder, ExperimentFolder, ExperimentRecord
 

@@ -1,6 +1,5 @@
 """What is kept of an attempt in its folder: where it is, what it reported, how it ended."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -8,17 +7,10 @@ from typing import Any
 from sigopt_orchestrate.executors.kubernetes.diagnosis import last_word
 from sigopt_orchestrate.executors.kubernetes.pods import Pod
 from sigopt_orchestrate.executors.presence import Ended, Exit
+from sigopt_orchestrate.executors.records import read_record
 from sigopt_orchestrate.executors.supervisor import write_whole
 from sigopt_orchestrate.spec import Experiment
 from sigopt_orchestrate.store import AttemptFolder
-
-
-def read_exit(folder: AttemptFolder) -> Exit | None:
-    """Returns how the attempt ended, if that has been kept."""
-    try:
-        return Exit(**json.loads(folder.exit.read_bytes()))
-    except (FileNotFoundError, ValueError):
-        return None
 
 
 def keep_exit(folder: AttemptFolder, record: Exit) -> Ended:
@@ -67,7 +59,5 @@ def keep_place(folder: AttemptFolder, place: dict[str, Any]) -> None:
 
 def had_pods(folder: AttemptFolder) -> bool:
     """Whether a pod of the attempt has ever been seen."""
-    try:
-        return bool(json.loads(folder.place.read_bytes())["pods"])
-    except (FileNotFoundError, ValueError, KeyError):
-        return False
+    place = read_record(folder.place)
+    return place is not None and bool(place.get("pods"))

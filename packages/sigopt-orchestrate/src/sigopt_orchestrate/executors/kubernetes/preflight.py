@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from sigopt_orchestrate.errors import BuildError
+from sigopt_orchestrate.executors.checks import Check
 from sigopt_orchestrate.executors.executor import Work
 from sigopt_orchestrate.executors.kubernetes import manifests
 from sigopt_orchestrate.executors.kubernetes.building import find_builder
@@ -33,15 +33,6 @@ _UNITS = {
 _QUANTITY = re.compile(r"([0-9.]+)([a-zA-Z]*)")
 _DIGEST = "@sha256:"
 _KUEUE = "kueue.x-k8s.io"
-
-
-@dataclass(frozen=True)
-class Check:
-    """The result of one check."""
-
-    check: str
-    verdict: Literal["ok", "note", "bad"]
-    said: str
 
 
 def preflight(cluster: Cluster, spec: Experiment | None) -> Iterator[Check]:
