@@ -96,7 +96,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @dataclass(frozen=True)
 class SmallDisk:
-    """A disk of one megabyte, mounted at `path`."""
+    """A disk of four megabytes, mounted at `path`: a log of SQLite's may take one of them."""
 
     path: Path
 
@@ -116,7 +116,7 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
         pytest.skip("only root can mount a small disk")
     path = tmp_path / "disk"
     path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(path)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(path)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("mounting a small disk is not allowed here")
     yield SmallDisk(path)

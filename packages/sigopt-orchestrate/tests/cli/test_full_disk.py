@@ -15,13 +15,17 @@ RUN = [sys.executable, "-m", "sigopt_orchestrate", "run"]
 def test_a_disk_that_is_full_for_a_while_is_waited_for(
     experiment_file: Callable[..., str], tmp_path: Path, disk: Any
 ) -> None:
-    with subprocess.Popen(
-        [*RUN, experiment_file(budget=12), "--home", str(disk.path / "home")],
-        cwd=tmp_path,
-        stderr=subprocess.STDOUT,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as running:
+    with (
+        subprocess.Popen(
+            [*RUN, experiment_file(budget=12), "--home", str(disk.path / "home")],
+            cwd=tmp_path,
+            stderr=subprocess.STDOUT,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as running,
+        contextlib.ExitStack() as at_end,
+    ):
+        at_end.callback(running.kill)  # leaving the block waits for it
         assert running.stdout is not None
         while "/12]" not in running.stdout.readline():  # the first two may end in the same look
             assert running.poll() is None
