@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sigopt_orchestrate import worker
+from sigopt_orchestrate.artifacts.keeper import Keeper
 from sigopt_orchestrate.aws.prices import Prices
 from sigopt_orchestrate.aws.session import AwsError, Client, client
 from sigopt_orchestrate.errors import SpecError
@@ -40,7 +41,7 @@ from sigopt_orchestrate.spec.ec2 import DEFAULT_PORT, Ec2
 from sigopt_orchestrate.store import AttemptFolder, ExperimentFolder, ExperimentRecord
 
 _log = logging.getLogger(__name__)
-_REPLACED = (worker.METRICS, worker.STOP, worker.OUTPUT)
+_REPLACED = (worker.METRICS, worker.STOP, worker.OUTPUT, worker.CHECKPOINT)
 
 
 class Ec2Executor:
@@ -49,12 +50,18 @@ class Ec2Executor:
     `find` asks EC2 nothing: instances call the desk, and a thread keeps the fleet.
     """
 
-    def __init__(self, experiment: ExperimentRecord, folder: ExperimentFolder) -> None:
+    def __init__(
+        self,
+        experiment: ExperimentRecord,
+        folder: ExperimentFolder,
+        keeper: Keeper | None = None,
+    ) -> None:
         """Begins to listen and to keep the fleet; instances are launched with the first attempt.
 
         Args:
             experiment: Whose attempts it runs.
             folder: Where the experiment's files lie.
+            keeper: Of its artifacts, if it keeps any.
 
         Raises:
             CloudError: If instances cannot be heard, or AWS cannot be used.
@@ -84,6 +91,7 @@ class Ec2Executor:
             source=source,
             secrets=spec.secrets,
             tls=_tls(self._wanted, experiment.directory),
+            keeper=keeper,
         )
         self._fleet = self._make_fleet()
         self._fleet.start()
@@ -91,6 +99,7 @@ class Ec2Executor:
     def submit(self, attempt: Attempt, work: Work) -> None:
         """Has the attempt wait for an instance."""
         attempt.folder.root.mkdir(parents=True, exist_ok=True)
+        artifacts = self._spec.artifacts
         order = {
             "token": attempt.token,
             "argv": work.argv,
@@ -100,6 +109,7 @@ class Ec2Executor:
             "trial_s": work.timeouts.trial_s,
             "grace_s": work.timeouts.grace_s,
             "lease_s": self._wanted.lease_s,
+            "artifacts": artifacts and {"every_s": artifacts.checkpoint_every_s},
         }
         self._crew.add(Job(attempt, self._spec.nodes.count, order))
         self._fleet.look_now()
@@ -157,6 +167,7 @@ class Ec2Executor:
             boot_s=wanted.boot_s,
             source=wanted.source,
             setup=wanted.setup,
+            courier=self._spec.artifacts is not None,
         )
         ssm = client("ssm", wanted.region)
         zones = _zones(self._ec2, wanted.subnets)

@@ -1,11 +1,14 @@
 """Brings what pods write into the attempts' folders while they write it."""
 
+import contextlib
 import json
 import re
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sigopt_orchestrate.executors.kubernetes.cluster import ApiError, Cluster
 from sigopt_orchestrate.executors.kubernetes.pod.report import MARK
@@ -16,6 +19,10 @@ _FOLLOWERS = 64
 _IDLE_S = 3600.0
 _RETRIES = 8
 _MARKED = re.compile(f"{MARK}orchestrate ([^{MARK}]*){MARK}\n?".encode())
+_ASKED = re.compile(f"{MARK}artifacts (\\S+) (\\d+)/(\\d+) ([^{MARK}]*){MARK}\n?".encode())
+
+Asked = Callable[[str, AttemptFolder, str, dict[str, Any]], None]
+"""Takes a courier's question: its pod, its attempt's folder, the question's name, and itself."""
 
 
 @dataclass
@@ -25,6 +32,7 @@ class _Stream:
     Attributes:
         since: The time of the last line that was written.
         done: Whether it has been read to its end.
+        heard: Of questions that are not whole yet, what has been heard.
     """
 
     pod: str
@@ -34,6 +42,7 @@ class _Stream:
     since: str = ""
     done: threading.Event = field(default_factory=threading.Event)
     started: bool = False
+    heard: dict[str, list[str]] = field(default_factory=dict)
 
 
 class Logs:
@@ -42,10 +51,14 @@ class Logs:
     Args:
         cluster: Where the pods are.
         secrets: What must not stay in a log; overwritten with `*` before it gets there.
+        asked: Takes couriers' questions; with it all pods are followed, as all may ask.
     """
 
-    def __init__(self, cluster: Cluster, secrets: tuple[bytes, ...]) -> None:
+    def __init__(
+        self, cluster: Cluster, secrets: tuple[bytes, ...], asked: Asked | None = None
+    ) -> None:
         self._cluster = cluster
+        self._asked = asked
         self._secrets = [secret for secret in secrets if secret]
         self._streams: dict[str, _Stream] = {}
         self._lock = threading.Lock()
@@ -67,7 +80,8 @@ class Logs:
             stream = self._streams.get(pod)
             if stream is None:
                 stream = self._streams[pod] = _Stream(pod, folder, rank, count)
-            if not stream.started and (over or self._active < _FOLLOWERS):
+            always = over or self._asked is not None
+            if not stream.started and (always or self._active < _FOLLOWERS):
                 stream.started = True
                 self._active += 1
                 threading.Thread(target=self._run, args=(stream,), daemon=True).start()
@@ -139,7 +153,8 @@ class Logs:
             text += b"" if final else b"\n"
             for marked in _MARKED.findall(text):
                 metrics += marked + b"\n"
-            rest = _MARKED.sub(b"", text)
+            self._hear(stream, text)
+            rest = _ASKED.sub(b"", _MARKED.sub(b"", text))
             if rest and stream.count > 1:
                 rest = f"[{stream.rank}] ".encode() + rest
             said += rest
@@ -153,6 +168,20 @@ class Logs:
                 file.write(metrics)
         stream.since = last
         _place(stream).write_text(json.dumps({"since": last}))
+
+    def _hear(self, stream: _Stream, text: bytes) -> None:
+        """Puts questions together, which are said in pieces."""
+        for name, number, count, piece in _ASKED.findall(text):
+            known_as = name.decode()
+            pieces = stream.heard.setdefault(known_as, [])
+            if int(number) == len(pieces) + 1:
+                pieces.append(piece.decode(errors="replace"))
+            if len(pieces) == int(count):
+                del stream.heard[known_as]
+                with contextlib.suppress(ValueError):
+                    asked = dict(json.loads("".join(pieces)))
+                    if self._asked is not None:
+                        self._asked(stream.pod, stream.folder, known_as, asked)
 
 
 def _resume(stream: _Stream) -> None:
