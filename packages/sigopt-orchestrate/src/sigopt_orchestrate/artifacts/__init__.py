@@ -6,8 +6,8 @@
     keys       what things are called there
     reading    what people find and fetch
 
-Only whoever runs orchestrate needs credentials for the bucket, by AWS's standard chain. Couriers get
-an address for one object, one part and one checksum at a time, good for an hour: so neither a trial
-nor its instance or pod has any rights, and there is nothing to be stored. What has been put is asked
-of S3 each time, and so an upload goes on wherever it was interrupted, whoever was.
+Only whoever runs orchestrate needs credentials for the bucket, by AWS's standard chain. Couriers
+get an address for one object, one part and one checksum at a time, good for an hour: so neither a
+trial nor its instance or pod has any rights, and there is nothing to be stored. What has been put
+is asked of S3 each time, and so an upload goes on wherever it was interrupted, whoever was.
 """

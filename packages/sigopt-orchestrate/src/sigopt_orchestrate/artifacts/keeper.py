@@ -34,13 +34,11 @@ class Keeper:
     def answer(self, trial: int, attempt: int, asked: Json) -> Json:
         """Returns the answer to a courier's question.
 
-        | `do` | asked with | answered with |
-        | --- | --- | --- |
-        | `put` | `kind`, `set`, `name`, `size`, `parts` | `puts`: what is missing of the file, each \
-with `part`, `url` and `headers`; when nothing is, it is there whole |
-        | `keep` | `kind`, `set`, `files` | nothing: the set is whole, and what it replaces is gone |
-        | `get` | `kind` | `files` and their `set`; None where nothing is whole |
-        | `url` | `kind`, `set`, `name` | `url` |
+        `put` with `kind`, `set`, `name`, `size` and `parts` asks what is missing of a file: `puts`,
+        each with `part`, `url` and `headers`; when there are none, the file is there whole.
+        `keep` with `kind`, `set` and `files` says that the set is whole; what it replaces goes.
+        `get` with `kind` asks for the `files` and the `set` that are whole, perhaps None.
+        `url` with `kind`, `set` and `name` asks for a `url`.
 
         Args:
             trial: Of the attempt that the courier works for.

@@ -13,13 +13,29 @@ Below `PREFIX/7-resnet-1f2e3d4c/trials/0012/`, trial 12 of experiment 7 has
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
+from sigopt_orchestrate.spec import Experiment
 from sigopt_orchestrate.spec.artifacts import split_uri
-from sigopt_orchestrate.store import ExperimentRecord
 
 Kind = Literal["output", "checkpoint", "records"]
 KINDS: tuple[Kind, ...] = ("output", "checkpoint", "records")
+
+
+class Stored(Protocol):
+    """An experiment as the store or a page has it."""
+
+    @property
+    def id(self) -> int:
+        """Counts up from 1 in a store."""
+
+    @property
+    def spec(self) -> Experiment:
+        """Its file."""
+
+    @property
+    def created_at(self) -> float:
+        """In Unix seconds."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +51,7 @@ class Keys:
     root: str
 
     @classmethod
-    def of(cls, experiment: ExperimentRecord) -> "Keys":
+    def of(cls, experiment: Stored) -> "Keys":
         """Returns the keys of an experiment whose file has `artifacts`."""
         assert experiment.spec.artifacts is not None  # noqa: S101 - whoever calls has looked
         bucket, prefix = split_uri(experiment.spec.artifacts.uri)
@@ -65,7 +81,7 @@ class Keys:
         return f"{folder}/{of}/{name}" if kind == "checkpoint" else f"{folder}/{name}"
 
 
-def output_uri(experiment: ExperimentRecord, trial: int, attempt: int) -> str | None:
+def output_uri(experiment: Stored, trial: int, attempt: int) -> str | None:
     """Returns where an attempt's output is kept; None if that is on this machine alone."""
     if experiment.spec.artifacts is None:
         return None

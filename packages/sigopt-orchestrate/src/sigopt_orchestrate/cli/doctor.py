@@ -49,8 +49,20 @@ def doctor_command(*, file: Path | None, home: Path, url: str | None, as_json: b
         findings += check(home)
     findings += _store(home, url)
     if file is not None:
-        findings += _cluster(load_experiment(file))
+        spec = load_experiment(file)
+        findings += [*_artifacts(spec), *_cluster(spec)]
     report(findings, as_json=as_json)
+
+
+def _artifacts(spec: Experiment) -> Iterator[Check]:
+    if spec.artifacts is not None:
+        from sigopt_orchestrate.artifacts.preflight import check_bucket  # noqa: PLC0415 - boto3
+
+        try:
+            for good, said in check_bucket(spec.artifacts):
+                yield Check("artifacts", "ok" if good else "bad", said)
+        except OrchestrateError as error:
+            yield Check("artifacts", "bad", str(error))
 
 
 def _cluster(spec: Experiment) -> Iterator[Check]:

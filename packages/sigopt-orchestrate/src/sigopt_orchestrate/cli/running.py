@@ -54,10 +54,18 @@ def check_runnable(spec: Experiment, directory: Path, where: str) -> None:
 
     Raises:
         SpecError: If there is no command, its program is not to be found, or a secret is not set.
+        CloudError: If its artifacts cannot be kept, or EC2 would not take its trials.
+        ClusterError: If the cluster would not.
     """
     if spec.command is None:
         raise SpecError(f"{where}: command: is required")
     check_secrets(spec, where)
+    if spec.artifacts is not None:
+        from sigopt_orchestrate.artifacts.preflight import check_bucket  # noqa: PLC0415 - boto3
+
+        for good, said in check_bucket(spec.artifacts):
+            if not good:
+                raise CloudError(f"{where}: {said}")
     if spec.backend is not None:
         check_backend(spec, where)
         return

@@ -117,9 +117,7 @@ class ArchivingExecutor:
                 attempt,
                 self._keeper,
                 self._wanted.checkpoint_every_s if self._carries else None,
-                lambda: wake(
-                    self._folder.wake, f"{attempt.folder.trial}/{attempt.folder.number}"
-                ),
+                lambda: wake(self._folder.wake, f"{attempt.folder.trial}/{attempt.folder.number}"),
                 self._patience_s,
             )
         return self._escorts[attempt.token]

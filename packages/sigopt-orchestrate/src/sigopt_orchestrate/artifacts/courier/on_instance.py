@@ -17,18 +17,22 @@ _GONE = 410
 class Line(Protocol):
     """See `executors.ec2.instance.line`."""
 
-    def post(self, path: str, body: Json, timeout_s: float = ...) -> Json: ...
+    def post(self, path: str, body: Json, timeout_s: float = ...) -> Json:
+        """Sends JSON and returns the JSON of the answer."""
 
 
 class Trial(Protocol):
     """See `executors.ec2.instance.trial`."""
 
     @property
-    def ended(self) -> bool: ...
+    def ended(self) -> bool:
+        """Whether the command and all it started have ended."""
 
-    def start(self) -> None: ...
+    def start(self) -> None:
+        """Starts the command, unless it is to end already."""
 
-    def record(self) -> Dict[str, Any]: ...  # noqa: UP006
+    def record(self) -> Dict[str, Any]:  # noqa: UP006
+        """Returns how it ended."""
 
 
 class Escort(threading.Thread):

@@ -57,9 +57,7 @@ class Trial:
             (self._folder / "checkpoint").mkdir(exist_ok=True)
             self._supervisor = self._supervise(self._root, self._code, self._order)
 
-    def _supervise(
-        self, root: Path, code: Path, order: dict[str, Any]
-    ) -> subprocess.Popen[bytes]:
+    def _supervise(self, root: Path, code: Path, order: dict[str, Any]) -> subprocess.Popen[bytes]:
         places = {name: str(self._folder / file) for name, file in _GIVEN.items()}
         said = {
             "folder": str(self._folder),
