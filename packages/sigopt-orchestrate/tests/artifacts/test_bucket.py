@@ -105,11 +105,14 @@ def test_what_may_not_be_done_is_said_before_anything_starts(
 
 @pytest.mark.usefixtures("aws")
 def test_a_bucket_that_is_not_there_is_one_sentence_of_run_and_of_doctor(
-    write_file: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    write_file: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     file, home = str(write_file("s3://no-such-bucket/a")), str(tmp_path / "home")
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
-        patch.setattr("sys.argv", ["orchestrate", "run", file, "--home", home])
+    monkeypatch.setattr("sys.argv", ["orchestrate", "run", file, "--home", home])
+    with pytest.raises(SystemExit) as end:
         main()
     assert end.value.code == 2
     said = f"orchestrate: {file}: artifacts.uri: there is no bucket 'no-such-bucket'\n"

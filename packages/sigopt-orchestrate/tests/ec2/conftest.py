@@ -12,7 +12,7 @@ from sigopt_orchestrate.aws import session
 from sigopt_orchestrate.spec import Experiment
 
 pytest.importorskip("moto", reason="moto[server] is not installed")
-sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[2] / "benchmarks")]
 from namespace_hosts import Hosts, can_run, namespace_hosts
 from pretend_aws import AMI, Aws
 
