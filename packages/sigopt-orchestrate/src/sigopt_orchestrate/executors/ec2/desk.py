@@ -4,7 +4,6 @@ import contextlib
 import hmac
 import json
 import os
-import socket
 import ssl
 import threading
 from http import HTTPStatus
@@ -271,11 +270,3 @@ def _report(address: str) -> tuple[str, str, int, int] | None:
     if not (rank.isdecimal() and offset.isdecimal()):
         return None
     return names[1], names[2], int(rank), int(offset)
-
-
-def own_address() -> str:
-    """Returns this machine's address in the network that its default route leads to."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
-        probe.connect(("192.0.2.1", 9))  # reserved for documentation; nothing is sent
-        return str(probe.getsockname()[0])
-    return "127.0.0.1"
