@@ -129,6 +129,7 @@ if [ -e "$ORCHESTRATE_CHECKPOINT/model" ]; then
 else
   head -c 17000000 /dev/zero > "$ORCHESTRATE_CHECKPOINT/model.part"
   mv "$ORCHESTRATE_CHECKPOINT/model.part" "$ORCHESTRATE_CHECKPOINT/model"
+  echo begun
   exec sleep 600
 fi
 """

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from sigopt_orchestrate.artifacts.bucket import Address, Bucket, Upload
 from sigopt_orchestrate.artifacts.courier.files import MOST_PARTS, is_safe
-from sigopt_orchestrate.artifacts.keys import KINDS, Keys, Kind
+from sigopt_orchestrate.artifacts.keys import KINDS, Keys, Kind, Stored
 
 Json = dict[str, Any]
 
@@ -150,6 +150,17 @@ class Keeper:
             folder = f"{self.keys.folder(*place)}/"
             old = [k for k in self._bucket.keys(folder) if not k.startswith(f"{folder}{of}/")]
             self._bucket.delete(old)
+
+
+def open_keeper(experiment: Stored) -> Keeper:
+    """Returns the keeper of an experiment whose file has `artifacts`.
+
+    Raises:
+        CloudError: If its bucket cannot be used.
+        MissingDependencyError: If boto3 is not installed.
+    """
+    keys = Keys.of(experiment)
+    return Keeper(Bucket(keys.bucket), keys)
 
 
 def _place(asked: Json, trial: int, attempt: int) -> tuple[Kind, int, int]:

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sigopt_orchestrate.artifacts.bucket import Bucket
 from sigopt_orchestrate.artifacts.courier.files import RefusedError, is_safe
 from sigopt_orchestrate.artifacts.courier.transfer import Courier
-from sigopt_orchestrate.artifacts.keeper import Keeper
-from sigopt_orchestrate.artifacts.keys import Keys, Kind
+from sigopt_orchestrate.artifacts.keeper import open_keeper
+from sigopt_orchestrate.artifacts.keys import Kind
 from sigopt_orchestrate.errors import CloudError, SpecError
 from sigopt_orchestrate.store import AttemptFolder, ExperimentRecord
 
@@ -63,8 +62,7 @@ class Shelf:
                 f"experiment {experiment.id} has no `artifacts`: what its trials have left is on "
                 "the machine that ran them"
             )
-        keys = Keys.of(experiment)
-        self._keeper = Keeper(Bucket(keys.bucket), keys)
+        self._keeper = open_keeper(experiment)
 
     def find(self, trial: int | None = None) -> Iterator[Artifact]:
         """Yields what is there whole, of all trials or one.

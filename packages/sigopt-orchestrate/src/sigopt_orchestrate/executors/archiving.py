@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 
 _TRIES = 3
 _CLOSE_S = 20.0
+_CANCEL_S = 5.0
 
 
 class ArchivingExecutor:
@@ -202,7 +203,7 @@ class _Escort:
         if self._thread is not None:
             self._thread.join(within_s)
             self._cancelled.set()
-            self._thread.join()
+            self._thread.join(_CANCEL_S)
 
     def _has_ended(self) -> bool:
         return self._ended.is_set() or self._folder.exit.exists()

@@ -45,13 +45,10 @@ def executor_of(experiment: ExperimentRecord, folder: ExperimentFolder) -> Execu
     wanted = experiment.spec.artifacts
     if wanted is None:
         return _runner(experiment, folder, None)
-    from sigopt_orchestrate.artifacts.bucket import Bucket  # noqa: PLC0415 - these start slowly
-    from sigopt_orchestrate.artifacts.keeper import Keeper  # noqa: PLC0415
-    from sigopt_orchestrate.artifacts.keys import Keys  # noqa: PLC0415
+    from sigopt_orchestrate.artifacts.keeper import open_keeper  # noqa: PLC0415 - boto3 is slow
     from sigopt_orchestrate.executors.archiving import ArchivingExecutor  # noqa: PLC0415
 
-    keys = Keys.of(experiment)
-    keeper = Keeper(Bucket(keys.bucket), keys)
+    keeper = open_keeper(experiment)
     local = experiment.spec.backend is None
     inner = _runner(experiment, folder, keeper)
     return ArchivingExecutor(inner, keeper, folder, wanted, carries=local)

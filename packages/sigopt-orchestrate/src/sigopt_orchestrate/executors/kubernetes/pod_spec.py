@@ -15,6 +15,7 @@ from sigopt_orchestrate.spec import Experiment, Kubernetes, Volume
 Json = dict[str, Any]
 
 _SAVING_S = 90  # for a last checkpoint on its way to the bucket
+_PATIENCE_S = 3600  # for a bucket that is out of reach when the command has ended
 _PACKAGE = "sigopt_orchestrate/executors/kubernetes/pod"
 _COURIER_KEY = "courier-"
 _COURIER = "sigopt_orchestrate/artifacts/courier"
@@ -47,7 +48,7 @@ def pod_spec(root: str, name: str, spec: Experiment, work: Work, rank: int | Non
         "tolerations": tolerations(spec),
     }
     if timeouts.trial_s is not None:  # the pod ends itself in time; this is for one that cannot
-        slack = timeouts.pending_s + timeouts.grace_s + 30
+        slack = timeouts.pending_s + timeouts.grace_s + (_PATIENCE_S if spec.artifacts else 30)
         found["activeDeadlineSeconds"] = math.ceil(timeouts.trial_s + slack)
     if backend.node_selector:
         found["nodeSelector"] = backend.node_selector
