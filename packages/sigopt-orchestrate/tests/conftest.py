@@ -167,6 +167,7 @@ def make_bucket(aws: "Aws") -> Iterator[Callable[..., str]]:
         return name
 
     yield make
+    aws.rule = None
     for name, s3 in made:
         for one in s3.pages("list_objects_v2", "Contents", Bucket=name):
             s3.call("delete_object", Bucket=name, Key=one["Key"])
