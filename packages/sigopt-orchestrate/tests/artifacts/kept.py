@@ -8,10 +8,10 @@ from typing import Any
 
 from pretend_aws import Aws
 
+from sigopt_orchestrate.artifacts.answering import answer
 from sigopt_orchestrate.artifacts.bucket import Bucket
 from sigopt_orchestrate.artifacts.courier.transfer import Courier
 from sigopt_orchestrate.artifacts.keeper import Keeper
-from sigopt_orchestrate.executors.archiving import answer
 from sigopt_orchestrate.store import AttemptFolder
 
 PART = 16

@@ -4,6 +4,8 @@
     keeper     beside the leader: answers the couriers' questions, and says what is whole
     bucket     S3 itself; the one room here that has credentials
     keys       what things are called there
+    answering  between the two
+    preflight  whether the bucket can be used
     reading    what people find and fetch
 
 Only whoever runs orchestrate needs credentials for the bucket, by AWS's standard chain. Couriers

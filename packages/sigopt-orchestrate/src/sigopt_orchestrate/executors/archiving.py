@@ -6,15 +6,14 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from sigopt_orchestrate.artifacts import courier
+from sigopt_orchestrate.artifacts.answering import answer
 from sigopt_orchestrate.artifacts.courier.carrier import Carrier
 from sigopt_orchestrate.artifacts.courier.files import ChangedError, Json, RefusedError
 from sigopt_orchestrate.artifacts.courier.transfer import CancelledError, Courier
-from sigopt_orchestrate.artifacts.keeper import BadQuestionError, Keeper
-from sigopt_orchestrate.aws.session import AwsError
+from sigopt_orchestrate.artifacts.keeper import Keeper
 from sigopt_orchestrate.errors import CloudError
 from sigopt_orchestrate.executors.executor import Attempt, Executor, Work
-from sigopt_orchestrate.executors.presence import Ended, Exit, Lost, Presence, Running, Starting
+from sigopt_orchestrate.executors.presence import Ended, Lost, Presence, Running, Starting
 from sigopt_orchestrate.executors.supervisor import wake, write_whole
 from sigopt_orchestrate.spec.artifacts import Artifacts
 from sigopt_orchestrate.store import AttemptFolder, ExperimentFolder
@@ -24,6 +23,7 @@ _log = logging.getLogger(__name__)
 _TRIES = 3
 _CLOSE_S = 20.0
 _CANCEL_S = 5.0
+_LOOK_S = 0.1
 
 
 class ArchivingExecutor:
@@ -78,20 +78,18 @@ class ArchivingExecutor:
         match found:
             case Running() if self._carries:
                 self._escort(attempt).accompany()
-            case Ended(Exit(ended_by="stop")) | Lost():
-                if not attempt.folder.archived.exists():
-                    self._escort(attempt).conclude(found)  # nobody waits for it
-            case Ended():
-                if not attempt.folder.archived.exists():
-                    self._escort(attempt).conclude(found)
-                    return Running()
+            case Ended() | Lost() if not attempt.folder.archived.exists():
+                escort = self._escort(attempt)
+                escort.conclude(found)
+                stopped = isinstance(found, Lost) or found.exit.ended_by == "stop"
+                return found if stopped or escort.hurried else Running()
         return found
 
     def end(self, attempt: Attempt) -> None:
-        """Asks the attempt to end."""
+        """Asks the attempt to end; one that has ended already is not waited for any more."""
         escort = self._escorts.get(attempt.token)
-        if escort is not None and escort.preparing:
-            escort.give_up()
+        if escort is not None:
+            escort.hurry()
         self._inner.end(attempt)
 
     def kill(self, attempt: Attempt) -> None:
@@ -125,7 +123,12 @@ class ArchivingExecutor:
 
 
 class _Escort:
-    """Goes with one attempt; one thread at a time."""
+    """Goes with one attempt; one thread at a time.
+
+    Attributes:
+        preparing: Whether the attempt waits for its checkpoint.
+        hurried: Whether its end is not to be held back.
+    """
 
     def __init__(
         self,
@@ -135,15 +138,15 @@ class _Escort:
         hint: Callable[[], object],
         patience_s: float,
     ) -> None:
-        self.preparing = False
-        self._wanted = True
+        self.preparing = self.hurried = False
         self._folder = attempt.folder
         self._keeper = keeper
         self._hint = hint
+        self._patience_s = patience_s
         self._thread: threading.Thread | None = None
         self._cancelled = threading.Event()
-        self._patience_s = patience_s
-        self._ended = threading.Event()
+        self._concluded = threading.Event()
+        self._found: Presence = Lost()
         self._carrier: Carrier | None = None
         if every_s is not None:
             self._carrier = Carrier(
@@ -171,7 +174,7 @@ class _Escort:
         def prepare() -> None:
             try:
                 carrier.fetch()
-                if self._wanted:
+                if not self.hurried:
                     submit()
             except OSError as error:
                 self._say(f"could not be started: {error.strerror}")
@@ -180,33 +183,41 @@ class _Escort:
 
         self._start(prepare)
 
-    def give_up(self) -> None:
-        """Does not start it any more."""
-        self._wanted = False
-        self._cancelled.set()
+    def hurry(self) -> None:
+        """Does not start it any more, nor hold its end back."""
+        self.hurried = True
+        if self.preparing:
+            self._cancelled.set()
 
     def accompany(self) -> None:
-        """Keeps checkpoints from now on, if nobody does."""
+        """Keeps checkpoints from now on, if nobody does, and all that is left at the end."""
         carrier = self._carrier
-        if carrier is not None and self.over and not self._ended.is_set():
-            self._start(lambda: carrier.watch(self._has_ended))
+        if carrier is None or not self.over:
+            return
+
+        def go_along() -> None:
+            carrier.watch(lambda: self._concluded.is_set() or self._folder.exit.exists())
+            while not self._concluded.wait(_LOOK_S):
+                if self._cancelled.is_set():
+                    return
+            self._keep_all()
+
+        self._start(go_along)
 
     def conclude(self, found: Presence) -> None:
-        """Keeps what is there, if nobody does; what comes after the end of what is under way."""
-        self._ended.set()
+        """Keeps what is there, now that this is how it has ended."""
+        self._found = found
+        self._concluded.set()
         if self.over:
-            self._start(lambda: self._keep_all(found))
+            self._start(self._keep_all)
 
     def close(self, within_s: float) -> None:
-        """Lets what is under way come to its end within so many seconds, and then cancels it."""
-        self._ended.set()
+        """Lets what has ended be kept within so many seconds, and then gives up."""
         if self._thread is not None:
-            self._thread.join(within_s)
+            if self._concluded.is_set():
+                self._thread.join(within_s)
             self._cancelled.set()
             self._thread.join(_CANCEL_S)
-
-    def _has_ended(self) -> bool:
-        return self._ended.is_set() or self._folder.exit.exists()
 
     def _start(self, work: Callable[[], None]) -> None:
         def run() -> None:
@@ -221,8 +232,8 @@ class _Escort:
         self._thread = threading.Thread(target=run, daemon=True)
         self._thread.start()
 
-    def _keep_all(self, found: Presence) -> None:
-        exit_ = found.exit if isinstance(found, Ended) else None
+    def _keep_all(self) -> None:
+        exit_ = self._found.exit if isinstance(self._found, Ended) else None
         well = exit_ is not None and exit_.code == 0 and exit_.ended_by is None
         by_itself = exit_ is not None and exit_.ended_by != "stop"
         if self._carrier is not None:
@@ -255,28 +266,10 @@ class _Escort:
         return answer(self._keeper, self._folder, asked)
 
     def _say(self, said: str) -> None:
-        say(self._folder, said)
+        _say(self._folder, said)
 
 
-def answer(keeper: Keeper, folder: AttemptFolder, asked: Json) -> Json:
-    """Answers the courier of an attempt; raises as `courier.transfer.Ask` does."""
-    try:
-        return keeper.answer(folder.trial, folder.number, asked)
-    except AwsError as error:
-        if error.may_pass:
-            raise OSError(str(error)) from None
-        raise RefusedError(str(error)) from None
-    except BadQuestionError as error:
-        raise RefusedError(f"{error}: is not as couriers ask") from None
-
-
-def courier_code() -> dict[str, str]:
-    """Returns the modules of `artifacts.courier` by their files' names, for elsewhere."""
-    folder = Path(courier.__file__).parent
-    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))}
-
-
-def say(folder: AttemptFolder, said: str) -> None:
+def _say(folder: AttemptFolder, said: str) -> None:
     """Tells people in the attempt's log."""
     folder.root.mkdir(parents=True, exist_ok=True)
     with folder.log.open("a") as log:

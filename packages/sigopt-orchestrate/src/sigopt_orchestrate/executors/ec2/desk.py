@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from sigopt_orchestrate.artifacts.answering import answer, courier_code
 from sigopt_orchestrate.artifacts.courier.files import RefusedError
 from sigopt_orchestrate.artifacts.keeper import Keeper
 from sigopt_orchestrate.errors import CloudError
-from sigopt_orchestrate.executors.archiving import answer, courier_code
 from sigopt_orchestrate.executors.ec2.crew import Crew
 from sigopt_orchestrate.executors.supervisor import flush, redact, write_whole
 from sigopt_orchestrate.store import AttemptFolder

@@ -5,9 +5,9 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from sigopt_orchestrate.artifacts.answering import answer
 from sigopt_orchestrate.artifacts.courier.files import RefusedError
 from sigopt_orchestrate.artifacts.keeper import Keeper
-from sigopt_orchestrate.executors.archiving import answer
 from sigopt_orchestrate.executors.kubernetes.objects import Objects
 from sigopt_orchestrate.executors.kubernetes.pod.places import ANSWER_ANNOTATION
 from sigopt_orchestrate.store import AttemptFolder

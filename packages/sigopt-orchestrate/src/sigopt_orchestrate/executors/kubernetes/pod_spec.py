@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from sigopt_orchestrate.executors.archiving import courier_code
+from sigopt_orchestrate.artifacts.answering import courier_code
 from sigopt_orchestrate.executors.executor import Work
 from sigopt_orchestrate.executors.kubernetes import pod as pod_code
 from sigopt_orchestrate.executors.kubernetes.placement import affinity, tolerations
