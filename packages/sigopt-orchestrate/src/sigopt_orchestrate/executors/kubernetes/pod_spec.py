@@ -120,12 +120,15 @@ def _container(root: str, name: str, spec: Experiment, work: Work, rank: int | N
 
 
 def _folders(root: str, spec: Experiment, work: Work) -> tuple[str, str]:
-    """Returns the folders for output and checkpoint; on a volume they are the trial's for good."""
+    """Returns the folders for output and checkpoint; on a volume they are the trial's for good.
+
+    A checkpoint that is kept in a bucket is fetched from there by each node for itself.
+    """
     backend = _backend(spec)
     for volume in backend.volumes:
         if volume.name == backend.output:
             own = f"{volume.mount.rstrip('/')}/{root}/{work.env['ORCHESTRATE_TRIAL']}"
-            return own, f"{own}.checkpoint"
+            return own, places.CHECKPOINT if spec.artifacts else f"{own}.checkpoint"
     return places.OUTPUT, places.CHECKPOINT
 
 
