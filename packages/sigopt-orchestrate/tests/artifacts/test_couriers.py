@@ -1,8 +1,10 @@
 """Files that are carried to S3 and back, whatever happens on the way."""
 
+import ast
 import base64
 import hashlib
 import json
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from kept import PART, Kept, fault_at
 from pretend_aws import Answer
 
+from sigopt_orchestrate.artifacts.answering import courier_code
 from sigopt_orchestrate.artifacts.courier.files import ChangedError, RefusedError, describe, sources
 from sigopt_orchestrate.artifacts.courier.transfer import CancelledError
 from sigopt_orchestrate.artifacts.keeper import BadQuestionError
@@ -235,3 +238,13 @@ def test_a_large_file_has_few_large_parts(tmp_path: Path) -> None:
         file.truncate(PART)
     told = describe("large", str(path))
     assert (told["size"], told["part_size"], len(told["parts"])) == (PART, 8 << 20, 1)
+
+
+@pytest.mark.parametrize("name", sorted(courier_code()))
+def test_what_travels_needs_python_3_8_and_nothing_else(name: str) -> None:
+    for node in ast.walk(ast.parse(courier_code()[name], feature_version=(3, 8))):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            module = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+            top = (module or "").partition(".")[0]
+            ours = (module or "").startswith("sigopt_orchestrate.artifacts.courier")
+            assert ours or top in sys.stdlib_module_names
