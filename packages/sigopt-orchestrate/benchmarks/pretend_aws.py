@@ -219,7 +219,8 @@ class _Proxy(BaseHTTPRequestHandler):
         for name, value in headers:
             if name.lower() not in {"transfer-encoding", "connection", "content-length"}:
                 self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
+        told = dict(headers).get("Content-Length") if self.command == "HEAD" else None
+        self.send_header("Content-Length", told or str(len(content)))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)

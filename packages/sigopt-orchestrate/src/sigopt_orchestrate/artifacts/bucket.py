@@ -75,9 +75,9 @@ class Bucket:
         return self._signed("get_object", {"Key": key})
 
     def checksum(self, key: str) -> tuple[int, str | None] | None:
-        """Returns an object's size and SHA-256 as S3 says it, None where there is no object.
+        """Returns an object's size and SHA-256 (base64), None where there is no object.
 
-        Of an object in N parts it is that of its parts' checksums, followed by `-N`.
+        Of an object in parts it is that of its parts' checksums.
         """
         try:
             found = self.call("head_object", Key=key, ChecksumMode="ENABLED")
@@ -85,7 +85,8 @@ class Bucket:
             if error.code in _ABSENT:
                 return None
             raise
-        return int(found["ContentLength"]), found.get("ChecksumSHA256")
+        told = found.get("ChecksumSHA256")  # VALUE, or VALUE-N of an object in N parts
+        return int(found["ContentLength"]), told and str(told).partition("-")[0]
 
     def begin(self, key: str) -> Upload:
         """Begins an upload in parts."""

@@ -211,7 +211,7 @@ def _together(parts: list[str]) -> str:
     if len(parts) == 1:
         return parts[0]
     digest = hashlib.sha256(b"".join(base64.b64decode(part) for part in parts)).digest()
-    return f"{base64.b64encode(digest).decode()}-{len(parts)}"
+    return base64.b64encode(digest).decode()
 
 
 def _said(part: int, address: Address) -> Json:

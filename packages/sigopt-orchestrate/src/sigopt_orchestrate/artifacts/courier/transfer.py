@@ -139,14 +139,19 @@ class Courier:
 
     def _put(self, kind: str, of: str, file: Json, path: str) -> None:
         question = {"do": "put", "kind": kind, "set": of, **file}
+        left = _TRIES * len(file["parts"])
 
         def go_on() -> bool:
+            nonlocal left
             missing = self._ask(question)["puts"]
             for put in missing:
+                if left == 0:
+                    raise RefusedError(f"{file['name']}: S3 took it and does not show it")
                 start = (put["part"] - 1) * file["part_size"]
                 size = min(file["part_size"], file["size"] - start)
                 with open(path, "rb") as content:  # noqa: PTH123
                     self._send_part(put, _Slice(content, start, size), file["name"])
+                left -= 1
                 self._worked = time.monotonic()
             return not missing
 
