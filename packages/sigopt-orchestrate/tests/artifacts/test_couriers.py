@@ -59,8 +59,8 @@ def test_an_upload_that_is_interrupted_at_any_call_goes_on_to_one_right_object(
         kept.courier().send("output", found)
     kept.aws.rule = None
     assert kept.names() == [
-        *(f"trials/0001/1/output/{name}" for name in named),
         "trials/0001/1/output.json",
+        *(f"trials/0001/1/output/{name}" for name in named),
     ]
     for name, path in found.items():
         assert kept.read(f"trials/0001/1/output/{name}") == Path(path).read_bytes()
