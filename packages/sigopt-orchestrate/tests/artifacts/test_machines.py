@@ -2,12 +2,13 @@
 
 import json
 import os
-import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import yaml
 from pretend_aws import Aws
 
 from sigopt_orchestrate.artifacts.bucket import Bucket
+from sigopt_orchestrate.store import Home
 
 _PATIENCE_S = 300
 _COMMAND = """
@@ -39,7 +41,12 @@ class Machine:
         self._env = {**os.environ, **aws.environment, "ORCHESTRATE_HOME": str(self.home)}
         if origin is not None:  # the store alone is shared
             self.home.mkdir(parents=True)
-            shutil.copy(origin.home / "orchestrate.db", self.home)
+            name = "orchestrate.db"
+            with (
+                closing(sqlite3.connect(origin.home / name)) as there,
+                closing(sqlite3.connect(self.home / name)) as here,
+            ):
+                there.backup(here)
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -78,7 +85,7 @@ def test_a_trial_goes_on_from_its_checkpoint_on_another_machine(
         "metrics": [{"name": "y"}],
         "budget": 1,
         "optimizer": {"algorithm": "random"},
-        "timeouts": {"heartbeat": 1, "grace": 1},
+        "timeouts": {"grace": 1},
         "artifacts": {"uri": "s3://machines/team", "checkpoint_every": 1},
     }
     file.write_text(yaml.safe_dump(given))
@@ -92,6 +99,9 @@ def test_a_trial_goes_on_from_its_checkpoint_on_another_machine(
     finally:
         leader.send_signal(signal.SIGKILL)
         leader.communicate()
+        claim = Home(first.home).experiment(1).attempt(1, 1).claim
+        if claim.exists():  # as if the machine had been switched off
+            os.kill(json.loads(claim.read_bytes())["pid"], signal.SIGKILL)
     second = Machine(tmp_path / "second", aws, first)
     second.run("resume", "1")
     root = bucket.keys("")[0].rpartition("/trials/")[0]

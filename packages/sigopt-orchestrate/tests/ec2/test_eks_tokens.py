@@ -42,7 +42,8 @@ def test_a_kubeconfig_asks_us_for_a_token_that_sts_takes_for_ours(aws: Aws, tmp_
     assert query["X-Amz-SignedHeaders"] == ["host;x-k8s-aws-id"], "good for one cluster alone"
     at = urlsplit(url)
     with closing(http.client.HTTPConnection(at.netloc)) as sts:  # as the cluster does it
-        sts.request("GET", f"{at.path}?{at.query}", headers={"x-k8s-aws-id": "tokens"})
+        told = {"x-k8s-aws-id": "tokens", "Host": "sts.amazonaws.com"}  # moto goes by the host
+        sts.request("GET", f"{at.path}?{at.query}", headers=told)
         assert b"123456789012" in sts.getresponse().read()
 
 
