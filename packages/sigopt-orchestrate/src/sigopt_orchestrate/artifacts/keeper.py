@@ -5,7 +5,7 @@ import hashlib
 import time
 from typing import Any, cast
 
-from sigopt_orchestrate.artifacts.bucket import Address, Bucket, Upload
+from sigopt_orchestrate.artifacts.bucket import Address, Bucket
 from sigopt_orchestrate.artifacts.courier.files import MOST_PARTS, is_safe
 from sigopt_orchestrate.artifacts.keys import KINDS, Keys, Kind, Stored
 
@@ -118,9 +118,8 @@ class Keeper:
             return []
         if len(parts) == 1:
             return [_said(1, self._bucket.put_address(key, parts[0]))]
-        upload, *others = [u for u in self._bucket.uploads(key) if u.key == key] or [None]
-        if upload is None:
-            upload = self._bucket.begin(key)
+        begun = [one for one in self._bucket.uploads(key) if one.key == key]
+        upload, *others = begun or [self._bucket.begin(key)]
         here = self._bucket.parts(upload)
         missing = [
             number
@@ -131,7 +130,7 @@ class Keeper:
             etags = [here[number][0] for number in range(1, len(parts) + 1)]
             self._bucket.complete(upload, list(zip(etags, parts, strict=True)))
             for other in others:  # of a courier whose first answer was lost
-                self._bucket.abort(cast("Upload", other))
+                self._bucket.abort(other)
             return []
         return [
             _said(number, self._bucket.part_address(upload, number, parts[number - 1]))

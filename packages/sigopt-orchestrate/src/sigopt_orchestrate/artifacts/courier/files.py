@@ -81,7 +81,8 @@ def describe(name: str, path: str) -> Json:
     Raises:
         ChangedError: If it is gone, or grows meanwhile.
     """
-    whole, parts = hashlib.sha256(), []
+    whole = hashlib.sha256()
+    parts: List[str] = []  # noqa: UP006
     try:
         with open(path, "rb") as file:  # noqa: PTH123
             size = os.fstat(file.fileno()).st_size

@@ -83,10 +83,10 @@ class KubernetesExecutor:
         self._wanted: set[str] | None = None
         self._swept: dict[str, float] = {}
         hidden = tuple(os.environb.get(os.fsencode(name), b"") for name in experiment.spec.secrets)
-        couriers = None
+        asked = None
         if keeper is not None:
-            couriers = Couriers(keeper, self._objects, self._request)
-        self._logs = Logs(cluster, hidden, couriers and couriers.hear)
+            asked = Couriers(keeper, self._objects, self._request).hear
+        self._logs = Logs(cluster, hidden, asked)
         self._requests = Requests(_THREADS)
         self._seen = Observer(cluster, self._names.root, self._hint)
 
