@@ -69,7 +69,11 @@ class Bench:
 
     def submit(self, *argv: str, memory: int | None = None, **timeouts: object) -> Attempt:
         attempt = self.attempt()
-        env = {"ORCHESTRATE_EXPERIMENT": "1", "ORCHESTRATE_TRIAL": str(len(self.attempts))}
+        env = {
+            "ORCHESTRATE_EXPERIMENT": "1",
+            "ORCHESTRATE_TRIAL": str(len(self.attempts)),
+            "ORCHESTRATE_PARAMETERS": '{"x": 0.25}',
+        }
         limits = Timeouts.model_validate({"grace": 2, **timeouts})
         self.executor.submit(attempt, Work(list(argv), env, Path("/"), limits, memory))
         return attempt

@@ -58,6 +58,7 @@ FULL: dict[str, Any] = {
             "workdir": "/work",
             "priority_class": "low",
             "queue": "team",
+            "server": {"url": "http://orchestrate:8700", "project": "demo"},
         }
     },
 }

@@ -1,6 +1,5 @@
 """Runs attempts as pods; what it knows of them, it knows by watching them."""
 
-import logging
 import os
 import time
 from collections.abc import Callable, Collection
@@ -23,8 +22,9 @@ from sigopt_orchestrate.executors.kubernetes.objects import Objects
 from sigopt_orchestrate.executors.kubernetes.observing import Observer
 from sigopt_orchestrate.executors.kubernetes.pod.places import HOSTS_ANNOTATION, STOP_ANNOTATION
 from sigopt_orchestrate.executors.kubernetes.pods import Pod
-from sigopt_orchestrate.executors.kubernetes.requests import Requests
+from sigopt_orchestrate.executors.kubernetes.requests import Requests, if_passing
 from sigopt_orchestrate.executors.kubernetes.tasks import Task
+from sigopt_orchestrate.executors.kubernetes.training_runs import runs_of
 from sigopt_orchestrate.executors.presence import (
     Absent,
     Ended,
@@ -37,8 +37,6 @@ from sigopt_orchestrate.executors.presence import (
 from sigopt_orchestrate.executors.records import read_exit
 from sigopt_orchestrate.executors.supervisor import wake
 from sigopt_orchestrate.store import AttemptFolder, ExperimentFolder, ExperimentRecord
-
-_log = logging.getLogger(__name__)
 
 _THREADS = 8
 _LOG_PATIENCE_S = 10.0
@@ -70,7 +68,8 @@ class KubernetesExecutor:
         self._folder = folder
         self._cluster = cluster
         self._names = Names.of(experiment)
-        self._objects = Objects(cluster, self._names, experiment.spec)
+        self._runs = runs_of(experiment.spec)
+        self._objects = Objects(cluster, self._names, experiment.spec, self._runs)
         self._tasks: dict[str, Task] = {}
         self._attempts: dict[str, Attempt] = {}
         self._wanted: set[str] | None = None
@@ -174,6 +173,8 @@ class KubernetesExecutor:
             self._attempts.pop(token, None)
             if (task := self._tasks.pop(token, None)) is not None:
                 task.cancelled = True
+                if self._runs is not None:
+                    self._request(partial(self._runs.close, task.name))
             self._delete(token, 0 if again else None)
 
     def close(self) -> None:
@@ -291,10 +292,4 @@ class KubernetesExecutor:
             self._request(partial(self._objects.delete_at_once, pod.name))
 
     def _request(self, make: Callable[[], None]) -> None:
-        self._requests.add(make, _if_passing)
-
-
-def _if_passing(error: ApiError) -> bool:
-    if not error.may_pass:
-        _log.warning("the cluster refuses: %s", error.message)
-    return error.may_pass
+        self._requests.add(make, if_passing)

@@ -1,5 +1,6 @@
 """Makes, marks and deletes an experiment's objects; every call asks the cluster and may fail."""
 
+import json
 import os
 import secrets
 import threading
@@ -11,7 +12,9 @@ from sigopt_orchestrate.executors.kubernetes import manifests
 from sigopt_orchestrate.executors.kubernetes.cluster import ApiError, Cluster
 from sigopt_orchestrate.executors.kubernetes.manifests import AttemptObjects, Names, owner
 from sigopt_orchestrate.executors.kubernetes.pods import ATTEMPT, EXPERIMENT
+from sigopt_orchestrate.executors.kubernetes.training_runs import TrainingRuns
 from sigopt_orchestrate.spec import Experiment
+from sigopt_orchestrate.worker import PARAMETERS
 
 Json = dict[str, Any]
 
@@ -27,11 +30,13 @@ class Objects:
         cluster: The namespace.
         names: What they are called.
         spec: The experiment.
+        runs: Where each attempt gets a training run, if the experiment names a server.
     """
 
     cluster: Cluster
     names: Names
     spec: Experiment
+    runs: TrainingRuns | None = None
     _root_reference: Json | None = field(default=None, init=False)
     _root_lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
@@ -53,7 +58,10 @@ class Objects:
         else:
             made = self._ensure("pods", objects.pod(0, root), token)
         first = owner(made)
-        values = {name: os.environ.get(name, "") for name in work.secrets}
+        values = {secret: os.environ.get(secret, "") for secret in work.secrets}
+        if self.runs is not None:
+            assignments = json.loads(work.env[PARAMETERS])
+            values |= self.runs.open(name, assignments, work.timeouts)
         self._ensure("secrets", objects.secret(first, values | _key()), token)
         for rank in range(1, 0 if jobs else self.spec.nodes.count):
             self._ensure("pods", objects.pod(rank, first), token)

@@ -14,6 +14,7 @@ from sigopt_orchestrate.executors.kubernetes.building import find_builder
 from sigopt_orchestrate.executors.kubernetes.cluster import ApiError, Cluster
 from sigopt_orchestrate.executors.kubernetes.manifests import AttemptObjects, Names
 from sigopt_orchestrate.executors.kubernetes.rights import JOB_RIGHTS, RIGHTS
+from sigopt_orchestrate.executors.kubernetes.training_runs import runs_of
 from sigopt_orchestrate.spec import Experiment
 
 Json = dict[str, Any]
@@ -63,6 +64,7 @@ def preflight(cluster: Cluster, spec: Experiment | None) -> Iterator[Check]:
     if spec is None:
         return
     yield from _parts(cluster, spec)
+    yield from _server(spec)
     yield from _quotas(cluster, spec)
     yield from _nodes(cluster, spec)
     yield from _rehearsal(cluster, spec)
@@ -126,6 +128,19 @@ def _parts(cluster: Cluster, spec: Experiment) -> Iterator[Check]:
             f"{spec.image} is a tag, which may come to mean another image; a digest stays the same"
         )
         yield Check("image", "note", said)
+
+
+def _server(spec: Experiment) -> Iterator[Check]:
+    """Whether the server that trials report to would take their runs."""
+    runs = runs_of(spec)
+    if runs is None:
+        return
+    try:
+        runs.check()
+    except ApiError as error:
+        yield Check("server", "bad", f"backend.kubernetes.server: {error.message}")
+    else:
+        yield Check("server", "ok", "takes a training run for each attempt")
 
 
 def _quotas(cluster: Cluster, spec: Experiment) -> Iterator[Check]:
