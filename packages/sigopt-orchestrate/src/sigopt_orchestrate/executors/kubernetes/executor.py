@@ -44,7 +44,6 @@ _UNSEEN_S = 30.0  # after so long a created pod that the watch does not show is 
 _CLOSE_S = 20.0
 _KILL_PATIENCE_S = 5.0
 _SWEEP_AGAIN_S = 30.0
-_NEVER_RUN_S = 4.0
 
 
 class KubernetesExecutor:
@@ -205,10 +204,14 @@ class KubernetesExecutor:
         if not self._seen.synced:
             return Starting(self._seen.trouble)
         job = diagnose_job(*self._seen.jobs(attempt.token))
-        if isinstance(job, Starting) and not task.submitted:
-            self._adopt(attempt, task)
+        if isinstance(job, Starting):
+            if not task.submitted:
+                self._adopt(attempt, task)
+            if task.is_puzzling():
+                self._request(partial(task.ask_why, self._objects.complaint))
+            return Starting(job.reason or task.waits_for)
         if job is not None:
-            return Starting(job.reason or task.waits_for) if isinstance(job, Starting) else job
+            return job
         if task.cancelled:
             return Absent(task.waits_for)
         if task.created_at is not None:
@@ -259,7 +262,8 @@ class KubernetesExecutor:
 
     def _follow(self, attempt: Attempt, pod: Pod) -> bool:
         count = self._spec.nodes.count
-        return self._logs.follow(pod.name, attempt.folder, pod.rank, count, over=pod.over)
+        last = pod.over or pod.deleting  # soon there will be no log to be had
+        return self._logs.follow(pod.name, attempt.folder, pod.rank, count, last=last)
 
     def _note_place(
         self, folder: AttemptFolder, task: Task, pods: list[Pod], waits_for: str | None
@@ -280,10 +284,7 @@ class KubernetesExecutor:
     def _hasten(self, task: Task, pods: list[Pod]) -> None:
         """Deletes pods that have been asked to go and have never run: their node does not do it."""
         going = [pod for pod in pods if pod.deleting and not pod.running and not pod.over]
-        now = time.monotonic()
-        task.going_since = (task.going_since or now) if going else None
-        if task.going_since is not None and now - task.going_since > _NEVER_RUN_S:
-            task.going_since = now
+        if task.lingers(going=bool(going)):
             self._delete_at_once(going)
 
     def _delete_at_once(self, pods: list[Pod]) -> None:

@@ -82,6 +82,24 @@ class Objects:
             return False
         return True
 
+    def complaint(self, name: str) -> str | None:
+        """Returns what the cluster last said of why an attempt's Job gets no pods.
+
+        Raises:
+            ApiError: If the cluster does not say.
+        """
+        about = f"involvedObject.kind=Job,involvedObject.name={name},type=Warning"
+        try:
+            said = self.cluster.call(
+                "GET", self.cluster.path("events"), None, {"fieldSelector": about}
+            )
+        except ApiError as error:
+            if error.status == 403:  # only a wish, see `rights`
+                return None
+            raise
+        latest = max(said["items"], key=_said_at, default=None)
+        return None if latest is None else str(latest["message"])
+
     def delete(self, token: str, grace_s: int | None) -> None:
         """Deletes an attempt's Job and pods, and with them what they own.
 
@@ -163,6 +181,10 @@ class Objects:
         except ApiError as error:
             if error.status != 404:
                 raise
+
+
+def _said_at(event: Json) -> str:
+    return str(event.get("lastTimestamp") or event.get("eventTime") or "")
 
 
 def _key() -> dict[str, str]:
