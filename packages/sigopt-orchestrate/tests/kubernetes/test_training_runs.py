@@ -121,8 +121,9 @@ def test_an_unmodified_program_reports_and_what_the_experiment_knows_is_taken_ov
     environment = os.environ | variables | {"HOME": str(tmp_path)}
     subprocess.run([sys.executable, "-c", PROGRAM], env=environment, check=True, timeout=100)
     metrics = tmp_path / "metrics.jsonl"
+    metrics.write_text('{"y": 7}')  # what else it has reported, without an end of the line
     assert TrainingRun().settle(GOOD, str(metrics)) == GOOD
-    assert json.loads(metrics.read_text()) == {"y": 1.0}
+    assert metrics.read_text() == '{"y": 7}\n{"y": 1.0}\n'
     (run,) = api.runs()
     assert (run["state"], run["name"]) == ("completed", "orc-1-abcde-1-1")
     assert {name: said["value"] for name, said in run["values"].items()} == {"y": 1, "seconds": 3}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import ssl
@@ -40,19 +41,18 @@ class TrainingRun:
         if record["ended_by"] in {"stop", "gang"}:  # in haste; orchestrate ends the run
             return record
         good = record["code"] == 0 and record["ended_by"] is None
-        try:
-            if good:
+        if good:
+            try:
                 run = self._call("GET", None)
-                good = run["state"] != "failed"  # by sigopt.log_failure()
-                if good:
-                    _append(metrics, run.get("values") or {})
-            self._call("PUT", {"state": "completed" if good else "failed"})
-        except HTTPError as error:
-            sys.stderr.write(f"orchestrate: the server refuses the trial's token: {error}\n")
-        except OSError as error:
-            sys.stderr.write(f"orchestrate: {self._address} does not answer: {error}\n")
+            except OSError as error:
+                sys.stderr.write(f"orchestrate: {self._address} does not answer: {error}\n")
+                refused = isinstance(error, HTTPError)  # as for a token that somebody has revoked
+                return record if refused else {**record, "ended_by": "server"}
+            good = run["state"] != "failed"  # by sigopt.log_failure()
             if good:
-                return {**record, "ended_by": "server"}
+                _append(metrics, run.get("values") or {})
+        with contextlib.suppress(OSError):  # then orchestrate does
+            self._call("PUT", {"state": "completed" if good else "failed"})
         return record
 
     def _call(self, method: str, body: dict[str, Any] | None) -> dict[str, Any]:
@@ -81,6 +81,10 @@ def _append(metrics: str, logged: dict[str, Any]) -> None:
     """Adds what was logged of the experiment's metrics; what else was, stays with the run."""
     known = json.loads(os.environ.get("ORCHESTRATE_METRIC_NAMES") or "[]")
     values = {name: said["value"] for name, said in logged.items() if not known or name in known}
-    if values:
-        with open(metrics, "a", encoding="utf-8") as file:  # noqa: PTH123
-            file.write(json.dumps(values) + "\n")
+    if not values:
+        return
+    with open(metrics, "ab+") as file:  # noqa: PTH123
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            file.write(b"" if file.read() == b"\n" else b"\n")
+        file.write(json.dumps(values).encode() + b"\n")
