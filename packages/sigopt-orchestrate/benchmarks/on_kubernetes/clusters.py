@@ -52,7 +52,7 @@ def cluster(folder: Path, *, node: bool) -> Iterator[Kube]:
             pass  # no pod is admitted before its controller has made the default one
         yield kube
     finally:
-        Kube(program, home).do("down")
+        Kube(program, home).end()
 
 
 class Doubles:

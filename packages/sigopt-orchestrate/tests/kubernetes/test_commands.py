@@ -71,15 +71,10 @@ def write(tmp_path: Path, namespace: str) -> Callable[..., str]:
     return write_file
 
 
-def left(kube: Kube, namespace: str) -> list[str]:
-    said = kube.kubectl("get", "pods,secrets,configmaps", "-n", namespace, "-o", "name")
-    return [line for line in said.split() if "/orc-" in line]
-
-
 def until_nothing_is_left(kube: Kube, namespace: str) -> None:
     deadline = time.monotonic() + 120
-    while left(kube, namespace):
-        assert time.monotonic() < deadline, left(kube, namespace)
+    while left := kube.ours(namespace):
+        assert time.monotonic() < deadline, left
 
 
 def test_a_run_in_pods_is_whole_cheap_and_leaves_nothing(
@@ -103,7 +98,7 @@ def test_a_killed_leader_is_followed(
     environment: dict[str, str],
     tmp_path: Path,
 ) -> None:
-    name = write(command=f"sleep 3; {LINE}")
+    name = write(command=f"sleep 1; {LINE}")
     with subprocess.Popen(
         [*COMMAND, "run", name], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
     ) as first:
@@ -126,7 +121,7 @@ def test_stop_without_a_leader_ends_the_pods(
     name = write(command="sleep 600", timeouts={"grace": "1s"})
     folder = Path(name).parent
     with subprocess.Popen([*COMMAND, "run", name], cwd=folder, env=environment) as first:
-        while not left(kube, namespace):
+        while not kube.ours(namespace):
             assert first.poll() is None
         first.kill()
     assert orchestrate("stop").returncode == 0
