@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +71,12 @@ class Kube:
 
     def listed(self, namespace: str, *kinds: str) -> list[dict[str, Any]]:
         """Returns what there is of some kinds of the core API, without a process for each look."""
-        api = Api(self.kubeconfig, "tests")
         root = f"/api/v1/namespaces/{namespace}"
-        return [one for kind in kinds for one in api.insist("GET", f"{root}/{kind}")["items"]]
+        return [one for kind in kinds for one in self._api.insist("GET", f"{root}/{kind}")["items"]]
+
+    @cached_property
+    def _api(self) -> Api:
+        return Api(self.kubeconfig, "tests")
 
     def ours(self, namespace: str) -> list[str]:
         """Returns the names of all objects of experiments, Jobs apart."""
