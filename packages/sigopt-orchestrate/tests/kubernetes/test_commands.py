@@ -203,13 +203,16 @@ def test_rights_are_named_and_the_role_is_enough(
 
 
 def test_a_cluster_is_connected_tested_named_and_forgotten(
-    orchestrate: Orchestrate, write: Callable[..., str], namespace: str
+    orchestrate: Orchestrate, write: Callable[..., str], kube: Kube, namespace: str
 ) -> None:
     connected = orchestrate("cluster", "connect", "lab", "--namespace", namespace)
     assert connected.returncode == 0, connected.stderr
     name = write(backend={"cluster": "lab", "namespace": None})
     tested = orchestrate("cluster", "test", "lab", "--file", name, "--json")
     assert {one["verdict"] for one in json.loads(tested.stdout)} <= {"ok", "note"}
+    path = f"{kube.binaries}:{os.environ['PATH']}"
+    asked = ("kubectl", "--cluster", "lab", "get", "serviceaccounts", "-o", "name")
+    assert "serviceaccount/default" in orchestrate(*asked, PATH=path).stdout
     assert orchestrate("cluster", "disconnect", "lab").returncode == 0
     assert "not connected" in orchestrate("run", name).stderr
     wrong = orchestrate("cluster", "connect", "lab", "--namespace", "missing")
