@@ -134,7 +134,7 @@ def test_a_job_that_an_earlier_leader_left_without_its_secret_is_given_up(
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_job_without_pods_says_why(jobs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "_BARE_S", 0.2)
+    monkeypatch.setattr(tasks, "_BARE_S", (0.2,))
     jobs.kube.kubectl("create", "quota", "none", "--hard=pods=0", "-n", jobs.cluster.namespace)
     attempt = jobs.submit("true")
     jobs.wait(

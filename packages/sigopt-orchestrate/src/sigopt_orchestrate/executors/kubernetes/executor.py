@@ -207,7 +207,7 @@ class KubernetesExecutor:
         if isinstance(job, Starting):
             if not task.submitted:
                 self._adopt(attempt, task)
-            if task.is_puzzling():
+            if job.reason is None and task.is_puzzling():
                 self._request(partial(task.ask_why, self._objects.complaint))
             return Starting(job.reason or task.waits_for)
         if job is not None:

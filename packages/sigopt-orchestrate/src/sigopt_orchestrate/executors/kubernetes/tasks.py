@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _NEVER_RUN_S = 4.0
-_BARE_S = 5.0
+_BARE_S = (5.0, 20.0, 80.0)
 
 
 @dataclass
@@ -28,6 +28,7 @@ class Task:
         over_since: When its end was first seen, while its log is awaited.
         going_since: Since when pods that have never run are to be gone, on the monotonic clock.
         bare_since: Since when its Job has no pods and nobody has been asked why, likewise.
+        asked: How often somebody has.
         place: What `place.json` holds.
     """
 
@@ -45,6 +46,7 @@ class Task:
     over_since: float | None = None
     going_since: float | None = None
     bare_since: float | None = None
+    asked: int = 0
     place: dict[str, Any] = field(default_factory=dict)
 
     def lingers(self, *, going: bool) -> bool:
@@ -61,7 +63,9 @@ class Task:
 
     def is_puzzling(self) -> bool:
         """Whether its Job has had no pods for so long that the cluster is to be asked why."""
-        self.bare_since, late = _waited(self.bare_since, _BARE_S)
+        patience_s = _BARE_S[min(self.asked, len(_BARE_S) - 1)]
+        self.bare_since, late = _waited(self.bare_since, patience_s)
+        self.asked += late
         return late
 
     def ask_why(self, complaint: Callable[[str], str | None]) -> None:
