@@ -125,14 +125,15 @@ class KubernetesExecutor:
                 self._note_place(attempt.folder, task, [], found.reason)
             return found
         waits_for = next((said for pod in here if (said := pending_reason(pod))), None)
+        if isinstance(found, Starting) and len(here) < self._spec.nodes.count:
+            waits_for = waits_for or self._ask_why(attempt, task)
         self._note_place(attempt.folder, task, here, waits_for)
-        if not task.submitted and isinstance(found, Starting):
-            self._adopt(attempt, task)
         for pod in here:
             if pod.running or pod.over:
                 self._follow(attempt, pod)
         match found:
             case Starting():
+                self._adopt(attempt, task)
                 self._hasten(task, here)
             case Running():
                 self._tend(attempt, task, here, gone)
@@ -205,11 +206,8 @@ class KubernetesExecutor:
             return Starting(self._seen.trouble)
         job = diagnose_job(*self._seen.jobs(attempt.token))
         if isinstance(job, Starting):
-            if not task.submitted:
-                self._adopt(attempt, task)
-            if job.reason is None and task.is_puzzling():
-                self._request(partial(task.ask_why, self._objects.complaint))
-            return Starting(job.reason or task.waits_for)
+            self._adopt(attempt, task)
+            return Starting(job.reason or self._ask_why(attempt, task))
         if job is not None:
             return job
         if task.cancelled:
@@ -231,14 +229,14 @@ class KubernetesExecutor:
         if self._spec.nodes.count > 1 and not task.started:
             task.started = True
             hosts = ",".join(pod.ip or "" for pod in here)
-            self._annotate(here[0], HOSTS_ANNOTATION, hosts)
+            self._request(partial(self._objects.annotate, here[0].name, HOSTS_ANNOTATION, hosts))
         if not task.stop_said and attempt.folder.stop.exists():
             task.stop_said = True
-            self._annotate(here[0], STOP_ANNOTATION, "1")
+            self._request(partial(self._objects.annotate, here[0].name, STOP_ANNOTATION, "1"))
 
     def _adopt(self, attempt: Attempt, task: Task) -> None:
         """Gives up what an earlier leader did not create whole, before it was killed."""
-        if task.adopted or task.cancelled:
+        if task.submitted or task.adopted or task.cancelled:
             return
         task.adopted = True
         here, _ = self._seen.pods(attempt.token)
@@ -275,9 +273,6 @@ class KubernetesExecutor:
             task.waits_for = waits_for or task.waits_for
             keep_place(folder, place)
 
-    def _annotate(self, pod: Pod, name: str, value: str) -> None:
-        self._request(lambda: self._objects.annotate(pod.name, name, value))
-
     def _delete(self, token: str, grace_s: int | None) -> None:
         self._request(lambda: self._objects.delete(token, grace_s))
 
@@ -286,6 +281,12 @@ class KubernetesExecutor:
         going = [pod for pod in pods if pod.deleting and not pod.running and not pod.over]
         if task.lingers(going=bool(going)):
             self._delete_at_once(going)
+
+    def _ask_why(self, attempt: Attempt, task: Task) -> str | None:
+        """Returns why an attempt lacks pods, for which a Job's events are looked through."""
+        if self._seen.jobs(attempt.token)[0] and task.is_puzzling():
+            self._request(partial(task.ask_why, self._objects.complaint))
+        return task.waits_for
 
     def _delete_at_once(self, pods: list[Pod]) -> None:
         """Deletes pods whose nodes do not confirm that they have ended."""
