@@ -58,7 +58,7 @@ def install(kube: Kube, folder: Path) -> None:
 def submit(kube: Kube, file: Path) -> "subprocess.Popen[bytes]":
     """Starts the experiment in the leader's container, over a connection that will not hold."""
     line = ["exec", "-i", "-n", NAMESPACE, "deploy/orchestrate", "-c", "leader", "--"]
-    into = ["sh", "-c", "cat > /data/e.json && orchestrate run /data/e.json"]
+    into = ["sh", "-c", "cat > /data/e.yml && orchestrate run /data/e.yml"]
     kubectl = [f"{kube.binaries}/kubectl", "--kubeconfig", str(kube.kubeconfig)]
     with file.open("rb") as given:
         return subprocess.Popen([*kubectl, *line, *into], stdin=given, stdout=sys.stderr)
