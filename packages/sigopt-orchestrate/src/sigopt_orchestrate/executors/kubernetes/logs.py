@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sigopt_orchestrate.executors.kubernetes.cluster import ApiError, Cluster
+from sigopt_orchestrate.executors.kubernetes.pod.places import CONTAINER
 from sigopt_orchestrate.executors.kubernetes.pod.report import MARK
 from sigopt_orchestrate.executors.kubernetes.rotation import append
 from sigopt_orchestrate.store import AttemptFolder
@@ -102,7 +103,7 @@ class Logs:
                 self._active -= 1
 
     def _read(self, stream: _Stream) -> None:
-        query = {"follow": "true", "timestamps": "true", "container": "trial"}
+        query = {"follow": "true", "timestamps": "true", "container": CONTAINER}
         if stream.since:
             query["sinceTime"] = stream.since
         known = stream.since

@@ -94,7 +94,7 @@ def _container(root: str, name: str, spec: Experiment, work: Work, rank: int | N
         *({"name": v.name, "mountPath": v.mount, "readOnly": v.read_only} for v in backend.volumes),
     ]
     found: Json = {
-        "name": "trial",
+        "name": places.CONTAINER,
         "image": spec.image_name,
         "imagePullPolicy": backend.pull_policy,
         "command": ["python3", "-I", "-S", "-B", "-c", _START],
