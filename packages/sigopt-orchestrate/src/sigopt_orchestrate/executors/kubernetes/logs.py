@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sigopt_orchestrate.executors.kubernetes.cluster import ApiError, Cluster
+from sigopt_orchestrate.executors.kubernetes.pod.places import CONTAINER
 from sigopt_orchestrate.executors.kubernetes.pod.report import MARK
 from sigopt_orchestrate.executors.kubernetes.rotation import append
 from sigopt_orchestrate.store import AttemptFolder
@@ -53,7 +54,7 @@ class Logs:
         self._active = 0
         self._closed = False
 
-    def follow(self, pod: str, folder: AttemptFolder, rank: int, count: int, *, over: bool) -> bool:
+    def follow(self, pod: str, folder: AttemptFolder, rank: int, count: int, *, last: bool) -> bool:
         """Follows a pod's log if nobody does; returns whether it has been read to its end.
 
         Args:
@@ -61,13 +62,14 @@ class Logs:
             folder: Of its attempt.
             rank: Its number in the attempt's gang.
             count: How many there are in the gang.
-            over: Whether the pod has ended, so that its log is fetched even if many are followed.
+            last: Whether the pod has ended or is about to go, so that its log is fetched even if
+                many are followed.
         """
         with self._lock:
             stream = self._streams.get(pod)
             if stream is None:
                 stream = self._streams[pod] = _Stream(pod, folder, rank, count)
-            if not stream.started and (over or self._active < _FOLLOWERS):
+            if not stream.started and (last or self._active < _FOLLOWERS):
                 stream.started = True
                 self._active += 1
                 threading.Thread(target=self._run, args=(stream,), daemon=True).start()
@@ -101,7 +103,7 @@ class Logs:
                 self._active -= 1
 
     def _read(self, stream: _Stream) -> None:
-        query = {"follow": "true", "timestamps": "true", "container": "trial"}
+        query = {"follow": "true", "timestamps": "true", "container": CONTAINER}
         if stream.since:
             query["sinceTime"] = stream.since
         known = stream.since

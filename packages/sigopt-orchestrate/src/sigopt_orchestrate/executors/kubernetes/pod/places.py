@@ -11,6 +11,7 @@ STOP = RUN + "/stop"
 OUTPUT = RUN + "/output"
 TERMINATION = "/dev/termination-log"
 
+CONTAINER = "trial"
 ORDER = "ORCHESTRATE_ORDER"
 RANK = "ORCHESTRATE_RANK"
 HOSTS_ANNOTATION = "orchestrate/hosts"
