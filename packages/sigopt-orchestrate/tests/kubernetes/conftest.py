@@ -43,7 +43,7 @@ def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
     try:
         yield start(program, folder, ("mpich", "mpi4py"))
     finally:
-        Kube(program, folder).do("down")
+        Kube(program, folder).end()
 
 
 class Bench:
@@ -80,7 +80,11 @@ class Bench:
         **timeouts: object,
     ) -> Attempt:
         attempt = self.attempt(after)
-        env = {"ORCHESTRATE_EXPERIMENT": "1", "ORCHESTRATE_TRIAL": str(attempt.folder.trial)}
+        env = {
+            "ORCHESTRATE_EXPERIMENT": "1",
+            "ORCHESTRATE_TRIAL": str(attempt.folder.trial),
+            "ORCHESTRATE_PARAMETERS": '{"x": 0.25}',
+        }
         limits = Timeouts.model_validate({"grace": 2, **timeouts})
         self.executor.submit(attempt, Work(list(argv), env, Path("/"), limits, memory))
         return attempt
@@ -115,15 +119,20 @@ class Bench:
         raise AssertionError(f"no {what} within {seconds} s: {look()}")
 
     def pods(self) -> list[str]:
-        namespace = self.cluster.namespace
-        return [pod["metadata"]["name"] for pod in self.kube.get("pods", "-n", namespace)]
+        """Returns the pods that there are."""
+        return [pod["metadata"]["name"] for pod in self._pods()]
+
+    def staying(self) -> list[str]:
+        """Returns the pods that nobody has asked to go."""
+        told = [pod["metadata"] for pod in self._pods()]
+        return [metadata["name"] for metadata in told if "deletionTimestamp" not in metadata]
 
     def objects(self) -> list[str]:
         """Returns all that is left of the experiment in the cluster."""
-        said = self.kube.kubectl(
-            "get", "pods,secrets,configmaps", "-n", self.cluster.namespace, "-o", "name"
-        )
-        return [line for line in said.split() if "/orc-" in line]
+        return self.kube.ours(self.cluster.namespace)
+
+    def _pods(self) -> list[dict[str, Any]]:
+        return self.kube.listed(self.cluster.namespace, "pods")
 
     def close(self) -> None:
         self.executor.retain([])

@@ -6,7 +6,14 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from sigopt_orchestrate.spec.artifacts import Artifacts
-from sigopt_orchestrate.spec.backend import Backend, Build, Image, Nodes, parse_cpu
+from sigopt_orchestrate.spec.backend import (
+    SERVER_VARIABLES,
+    Backend,
+    Build,
+    Image,
+    Nodes,
+    parse_cpu,
+)
 from sigopt_orchestrate.spec.command import Command, placeholders
 from sigopt_orchestrate.spec.consistency import TASK, check_search, refuse_repeated
 from sigopt_orchestrate.spec.duration import Duration
@@ -274,6 +281,11 @@ class Experiment(Section):
             raise refusal("there is an image already; give one of `image` and `build`", "build")
         elif self.command is not None and self.image_name is None:
             raise refusal("needs an image for the trials: give `image: NAME@sha256:...`", "backend")
+        elif self.backend.kubernetes.server is not None:
+            own = [name for name in (*self.env, *self.secrets) if name in SERVER_VARIABLES]
+            if own:
+                said = f"gives each trial its own {own[0]}; take it out of env and secrets"
+                raise refusal(said, "backend", "kubernetes", "server")
 
     def _check_ec2(self, ec2: Ec2) -> None:
         """An instance is the trial's own: what divides a machine makes no sense there."""

@@ -8,6 +8,7 @@ from typing import Any
 from sigopt_orchestrate.artifacts.answering import courier_code
 from sigopt_orchestrate.executors.executor import Work
 from sigopt_orchestrate.executors.kubernetes import pod as pod_code
+from sigopt_orchestrate.executors.kubernetes import training_runs
 from sigopt_orchestrate.executors.kubernetes.placement import affinity, tolerations
 from sigopt_orchestrate.executors.kubernetes.pod import places
 from sigopt_orchestrate.spec import Experiment, Kubernetes, Volume
@@ -84,9 +85,15 @@ def _container(root: str, name: str, spec: Experiment, work: Work, rank: int | N
         places.ORDER: json.dumps(order),
         **({} if rank is None else {places.RANK: str(rank)}),
     }
+    hidden = work.secrets
+    if backend.server is not None:
+        env |= {
+            training_runs.URL: backend.server.url,
+            training_runs.PROJECT: backend.server.project,
+        }
+        hidden += training_runs.SECRET
     secrets = [
-        {"name": key, "valueFrom": {"secretKeyRef": {"name": name, "key": key}}}
-        for key in work.secrets
+        {"name": key, "valueFrom": {"secretKeyRef": {"name": name, "key": key}}} for key in hidden
     ]
     mounts = [
         {"name": "orc-code", "mountPath": places.CODE, "readOnly": True},
@@ -96,7 +103,7 @@ def _container(root: str, name: str, spec: Experiment, work: Work, rank: int | N
         *({"name": v.name, "mountPath": v.mount, "readOnly": v.read_only} for v in backend.volumes),
     ]
     found: Json = {
-        "name": "trial",
+        "name": places.CONTAINER,
         "image": spec.image_name,
         "imagePullPolicy": backend.pull_policy,
         "command": ["python3", "-I", "-S", "-B", "-c", _START],

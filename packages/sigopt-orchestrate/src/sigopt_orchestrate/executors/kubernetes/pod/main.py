@@ -39,6 +39,12 @@ def main() -> int:
         record = (gang.lead if rank == 0 else gang.follow)(order, alarm, metrics)
     else:
         record = run(order, {}, alarm, metrics, hear_stop)
+    if rank == 0 and "SIGOPT_CONTEXT" in os.environ:
+        from sigopt_orchestrate.executors.kubernetes.pod.training_run import (  # noqa: PLC0415
+            TrainingRun,  # half of a pod's start, which few need
+        )
+
+        record = TrainingRun().settle(record, METRICS)
     metrics.say(final=True)
     Path(TERMINATION).write_bytes(last_word(record, metrics.read()))
     if escort is not None:

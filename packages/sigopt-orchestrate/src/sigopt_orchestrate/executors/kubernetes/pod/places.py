@@ -12,6 +12,7 @@ OUTPUT = RUN + "/output"
 CHECKPOINT = RUN + "/checkpoint"
 TERMINATION = "/dev/termination-log"
 
+CONTAINER = "trial"
 ORDER = "ORCHESTRATE_ORDER"
 RANK = "ORCHESTRATE_RANK"
 HOSTS_ANNOTATION = "orchestrate/hosts"
