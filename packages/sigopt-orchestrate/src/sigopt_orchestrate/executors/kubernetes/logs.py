@@ -4,6 +4,7 @@ import json
 import re
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from sigopt_orchestrate.executors.kubernetes.rotation import append
 from sigopt_orchestrate.store import AttemptFolder
 
 _FOLLOWERS = 64
+_MORE_AT_THE_END = 16  # a thousand threads at once would hold up the run loop for seconds
 _IDLE_S = 3600.0
 _RETRIES = 8
 _MARKED = re.compile(f"{MARK}orchestrate ([^{MARK}]*){MARK}\n?".encode())
@@ -26,6 +28,7 @@ class _Stream:
     Attributes:
         since: The time of the last line that was written.
         done: Whether it has been read to its end.
+        asked: Whether somebody reads it or is about to.
     """
 
     pod: str
@@ -34,11 +37,13 @@ class _Stream:
     count: int
     since: str = ""
     done: threading.Event = field(default_factory=threading.Event)
-    started: bool = False
+    asked: bool = False
 
 
 class Logs:
     """Follows pods' logs, at most a few dozen at a time; the others' are fetched when they end.
+
+    Where many end at once their logs are fetched one after the other, a few at a time.
 
     Args:
         cluster: Where the pods are.
@@ -51,6 +56,7 @@ class Logs:
         self._streams: dict[str, _Stream] = {}
         self._lock = threading.Lock()
         self._writing = threading.Lock()
+        self._waiting: deque[_Stream] = deque()
         self._active = 0
         self._closed = False
 
@@ -69,10 +75,12 @@ class Logs:
             stream = self._streams.get(pod)
             if stream is None:
                 stream = self._streams[pod] = _Stream(pod, folder, rank, count)
-            if not stream.started and (last or self._active < _FOLLOWERS):
-                stream.started = True
-                self._active += 1
-                threading.Thread(target=self._run, args=(stream,), daemon=True).start()
+            if not stream.asked and (last or self._active < _FOLLOWERS):
+                stream.asked = True
+                self._waiting.append(stream)
+                if self._active < _FOLLOWERS + (_MORE_AT_THE_END if last else 0):
+                    self._active += 1
+                    threading.Thread(target=self._work, daemon=True).start()
         return stream.done.is_set()
 
     def forget(self, pods: list[str]) -> None:
@@ -85,22 +93,30 @@ class Logs:
         """Follows nothing any more."""
         self._closed = True
 
-    def _run(self, stream: _Stream) -> None:
-        try:
-            _resume(stream)
-            for attempt in range(_RETRIES):
-                try:
-                    self._read(stream)
-                    break
-                except ApiError as error:
-                    # Gone, or on a node that has never heard of it: there is nothing to be had.
-                    if self._closed or error.status in {400, 403, 404}:
-                        break
-                    time.sleep(min(5.0, 0.25 * 2**attempt))
-        finally:
-            stream.done.set()
+    def _work(self) -> None:
+        """Reads one log after the other, as long as there is one that waits."""
+        while True:
             with self._lock:
-                self._active -= 1
+                if not self._waiting:
+                    self._active -= 1
+                    return
+                stream = self._waiting.popleft()
+            try:
+                self._follow(stream)
+            finally:
+                stream.done.set()
+
+    def _follow(self, stream: _Stream) -> None:
+        _resume(stream)
+        for attempt in range(_RETRIES):
+            try:
+                self._read(stream)
+                break
+            except ApiError as error:
+                # Gone, or on a node that has never heard of it: there is nothing to be had.
+                if self._closed or error.status in {400, 403, 404}:
+                    break
+                time.sleep(min(5.0, 0.25 * 2**attempt))
 
     def _read(self, stream: _Stream) -> None:
         query = {"follow": "true", "timestamps": "true", "container": CONTAINER}
