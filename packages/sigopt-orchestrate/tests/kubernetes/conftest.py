@@ -14,6 +14,7 @@ import pytest
 sys.path.append(str(Path(__file__).parent))
 from cluster import IMAGE, Kube, start
 
+from sigopt_orchestrate.artifacts.keeper import open_keeper
 from sigopt_orchestrate.executors import Attempt, Presence, Work
 from sigopt_orchestrate.executors.kubernetes.cluster import Cluster, open_cluster
 from sigopt_orchestrate.executors.kubernetes.executor import KubernetesExecutor
@@ -59,19 +60,29 @@ class Bench:
         self.attempts: dict[str, Attempt] = {}
 
     def another_leader(self) -> KubernetesExecutor:
-        return KubernetesExecutor(self.experiment, self.folder, self.cluster)
+        keeper = open_keeper(self.experiment) if self.experiment.spec.artifacts else None
+        return KubernetesExecutor(self.experiment, self.folder, self.cluster, keeper)
 
-    def attempt(self) -> Attempt:
+    def attempt(self, after: Attempt | None = None) -> Attempt:
+        """Makes another trial's first attempt, or a trial's next one."""
         token = str(uuid.uuid4())
         folder = self.folder.attempt(len(self.attempts) + 1, 1)
+        if after is not None:
+            folder = self.folder.attempt(after.folder.trial, after.folder.number + 1)
         self.attempts[token] = Attempt(token, folder)
         return self.attempts[token]
 
-    def submit(self, *argv: str, memory: int | None = None, **timeouts: object) -> Attempt:
-        attempt = self.attempt()
+    def submit(
+        self,
+        *argv: str,
+        memory: int | None = None,
+        after: Attempt | None = None,
+        **timeouts: object,
+    ) -> Attempt:
+        attempt = self.attempt(after)
         env = {
             "ORCHESTRATE_EXPERIMENT": "1",
-            "ORCHESTRATE_TRIAL": str(len(self.attempts)),
+            "ORCHESTRATE_TRIAL": str(attempt.folder.trial),
             "ORCHESTRATE_PARAMETERS": '{"x": 0.25}',
         }
         limits = Timeouts.model_validate({"grace": 2, **timeouts})

@@ -46,7 +46,7 @@ def run_to_its_end(store: Store, experiment: ExperimentRecord, *, as_json: bool)
 
 
 def check_runnable(spec: Experiment, directory: Path, where: str) -> None:
-    """Finds the program and the secrets, or asks EC2 or the cluster, before anything starts.
+    """Finds program and secrets, asks EC2, the cluster and the bucket, before anything starts.
 
     Args:
         spec: The experiment.
@@ -60,10 +60,10 @@ def check_runnable(spec: Experiment, directory: Path, where: str) -> None:
     if spec.command is None:
         raise SpecError(f"{where}: command: is required")
     check_secrets(spec, where)
+    bad = next((found for found in preflight(spec) if found.verdict == "bad"), None)
+    if bad is not None:
+        raise SpecError(f"{where}: {bad.said}")
     if spec.backend is not None:
-        bad = next((found for found in preflight(spec) if found.verdict == "bad"), None)
-        if bad is not None:
-            raise SpecError(f"{where}: {bad.said}")
         return
     if isinstance(spec.command, str) or any(placeholders(spec.command[0])):
         return

@@ -42,6 +42,7 @@ _FULL_LOOK_S = 1.0  # in between, only those are looked at that said something o
 _STARTING_LOOK_S = 0.1
 _RETRY_S = 0.5
 _STOP_PATIENCE_S = 10.0
+_SAVING_S = 120.0  # for a last checkpoint on its way to the bucket
 _PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 
 
@@ -81,9 +82,9 @@ class RunLoop:
             self._experiment = take_retries(ledger)
         self._supply = Supply(self._experiment.spec, suggestions)
         self._early = EarlyEnds(self._experiment.spec, folder)
-        timeouts = self._experiment.spec.timeouts
-        self._patience = Patience(timeouts)
-        self._heart = Heartbeat(folder.heartbeat, timeouts.heartbeat_s)
+        spec = self._experiment.spec
+        self._patience = Patience(spec.timeouts, saving_s=_SAVING_S if spec.artifacts else 0.0)
+        self._heart = Heartbeat(folder.heartbeat, spec.timeouts.heartbeat_s)
         self._stop_requested = False
         self._verdict: str | None = None
         self._limit: str | None = None

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
+from sigopt_orchestrate.spec.artifacts import Artifacts
 from sigopt_orchestrate.spec.backend import (
     SERVER_VARIABLES,
     Backend,
@@ -140,6 +141,7 @@ class Experiment(Section):
         image: The container image that trials run in, best by digest; for Kubernetes.
         build: The image to build, in place of `image`.
         nodes: See `Nodes`; for Kubernetes.
+        artifacts: Where outputs, checkpoints and logs are kept beside this machine; None: nowhere.
         backend: None for this machine.
     """
 
@@ -161,6 +163,7 @@ class Experiment(Section):
     timeouts: Timeouts = Timeouts()
     resources: Resources = Resources()
     limits: Limits = Limits()
+    artifacts: Artifacts | None = None
     image: Image | None = None
     build: Build | None = None
     nodes: Nodes = Nodes()
@@ -245,6 +248,8 @@ class Experiment(Section):
                     index,
                 )
         self._check_backend()
+        if self.artifacts is not None and self.command is None:
+            raise refusal("needs a `command`, whose trials orchestrate runs", "artifacts")
         known = [*self.known_names(), *((TASK,) if self.tasks else ())]
         for key, template in self._templates():
             try:

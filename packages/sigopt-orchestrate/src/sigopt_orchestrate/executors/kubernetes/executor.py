@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable, Collection
 from functools import partial
 
+from sigopt_orchestrate.artifacts.keeper import Keeper
 from sigopt_orchestrate.executors.executor import Attempt, Work
 from sigopt_orchestrate.executors.kubernetes.cluster import ApiError, Cluster
+from sigopt_orchestrate.executors.kubernetes.couriers import Couriers
 from sigopt_orchestrate.executors.kubernetes.diagnosis import diagnose, pending_reason
 from sigopt_orchestrate.executors.kubernetes.jobs import diagnose_job
 from sigopt_orchestrate.executors.kubernetes.keeping import (
@@ -54,7 +56,11 @@ class KubernetesExecutor:
     """
 
     def __init__(
-        self, experiment: ExperimentRecord, folder: ExperimentFolder, cluster: Cluster
+        self,
+        experiment: ExperimentRecord,
+        folder: ExperimentFolder,
+        cluster: Cluster,
+        keeper: Keeper | None = None,
     ) -> None:
         """Makes the executor and begins to watch.
 
@@ -62,6 +68,7 @@ class KubernetesExecutor:
             experiment: Whose attempts it runs.
             folder: Where the experiment's files lie.
             cluster: Where its pods go.
+            keeper: Of its artifacts, if it keeps any.
         """
         self._spec = experiment.spec
         self._folder = folder
@@ -74,7 +81,10 @@ class KubernetesExecutor:
         self._wanted: set[str] | None = None
         self._swept: dict[str, float] = {}
         hidden = tuple(os.environb.get(os.fsencode(name), b"") for name in experiment.spec.secrets)
-        self._logs = Logs(cluster, hidden)
+        asked = None
+        if keeper is not None:
+            asked = Couriers(keeper, self._objects, self._request).hear
+        self._logs = Logs(cluster, hidden, asked)
         self._requests = Requests(_THREADS)
         self._seen = Observer(cluster, self._names.root, self._hint)
 

@@ -25,6 +25,16 @@ def main() -> int:
     rank = int(os.environ.get(RANK) or os.environ.get("JOB_COMPLETION_INDEX") or 0)
     alarm, metrics = Alarm(), Metrics(METRICS)
     os.makedirs(order["output"], exist_ok=True)  # noqa: PTH103
+    escort = None
+    if order["artifacts"] is not None:
+        # Elsewhere it is not even there, and starting is to be quick.
+        from sigopt_orchestrate.executors.kubernetes.pod.escort import Escort  # noqa: PLC0415
+
+        escort = Escort(order, rank, alarm)
+        escort.fetch()
+    os.makedirs(order["checkpoint"], exist_ok=True)  # noqa: PTH103
+    if escort is not None:
+        escort.start()
     if order["count"] > 1:
         record = (gang.lead if rank == 0 else gang.follow)(order, alarm, metrics)
     else:
@@ -37,6 +47,8 @@ def main() -> int:
         record = TrainingRun().settle(record, METRICS)
     metrics.say(final=True)
     Path(TERMINATION).write_bytes(last_word(record, metrics.read()))
+    if escort is not None:
+        escort.finish(record)
     code = record["code"]
     if code is None:
         return 127 if record["error"] else 1
