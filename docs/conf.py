@@ -38,7 +38,10 @@ PACKAGES = ("bocl", "cmn", "gossipgrad", "sigopt_orchestrate")
 nitpick_ignore_regex = [
     ("py:.*", r"(np|numpy|torch|nn|scipy|sparse|pd|pandas|optim|click|plotly|sklearn)\..*"),
     ("py:.*", r"(collections|contextlib|datetime|pathlib|types|typing|os|abc)\..*"),
-    ("py:.*", r"(Tensor|NDArray|ArrayLike|Path|Callable|Iterable|Iterator|Mapping|Sequence)(\[.*)?"),
+    (
+        "py:.*",
+        r"(Tensor|NDArray|ArrayLike|Path|Callable|Iterable|Iterator|Mapping|Sequence)(\[.*)?",
+    ),
     ("py:.*", r"(bocl|cmn|gossipgrad|sigopt_orchestrate)\.\w+(\.\w+)+"),
 ]
 
@@ -61,9 +64,7 @@ def resolve_by_public_name(
     if public is None:
         return None
     domain = env.get_domain("py")
-    found: Any = domain.resolve_any_xref(
-        env, node["refdoc"], app.builder, public, node, content
-    )
+    found: Any = domain.resolve_any_xref(env, node["refdoc"], app.builder, public, node, content)
     return found[0][1] if found else None
 
 

@@ -125,9 +125,9 @@ def describe(root: Path) -> str:
     lines = [
         "# Blocks that are not run",
         "",
-        "Every `python`, `console`, `sh` and `bash` block of this documentation and of the READMEs is",
-        "run in CI, page by page and from top to bottom, in an empty folder (`pytest tools`), but for",
-        "these. `python tools/blocks.py > docs/blocks.md` writes this page, and a test holds it to the",
+        "Every `python`, `console`, `sh` and `bash` block of this site and of the READMEs is run in",
+        "CI, page by page and from top to bottom, in an empty folder (`pytest tools`), but for these.",
+        "`python tools/blocks.py > docs/blocks.md` writes this page, and a test holds it to the",
         "markers in the pages.",
     ]
     shown = ""

@@ -1,4 +1,4 @@
-"""Every code block of the documentation runs, or its page says why not; and the tools that see to it."""
+"""Every code block of the documentation runs, or its page says why not."""
 
 import os
 import subprocess
@@ -42,16 +42,19 @@ def names_with_blocks() -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", names_with_blocks())
 def test_every_block_of_a_page_runs(name: str) -> None:
+    """From top to bottom, in an empty folder, as a reader would."""
     done = run(ROOT / name)
     assert done.returncode == 0, done.stderr
 
 
 def test_what_is_not_run_is_listed_with_its_reason() -> None:
+    """Nothing is left out in silence."""
     listed = (ROOT / "docs" / "blocks.md").read_text(encoding="utf-8")
     assert listed == blocks.describe(ROOT), "run: python tools/blocks.py > docs/blocks.md"
 
 
 def test_blocks_share_names_and_files(tmp_path: Path) -> None:
+    """A page is one session; the repository and the page stay as they are."""
     page = page_of(
         tmp_path,
         "<!-- unseen:\nx = 20\n-->\n"
@@ -78,6 +81,7 @@ def test_blocks_share_names_and_files(tmp_path: Path) -> None:
     ],
 )
 def test_a_block_that_fails_says_where_and_how(tmp_path: Path, text: str, said: str) -> None:
+    """The page, the line, and what Python or the command said."""
     done = run(page_of(tmp_path, text))
     assert done.returncode == 1
     assert said in done.stderr
@@ -85,6 +89,7 @@ def test_a_block_that_fails_says_where_and_how(tmp_path: Path, text: str, said: 
 
 
 def test_a_marked_block_is_left_out_and_its_output_with_it(tmp_path: Path) -> None:
+    """A reason keeps a block from running, a variable lets it."""
     text = (
         "<!-- not run: needs a\n     cluster -->\n\n```python\n1 / 0\n```\n"
         "```text output\nwhatever\n```\n"
@@ -108,5 +113,6 @@ def test_a_marked_block_is_left_out_and_its_output_with_it(tmp_path: Path) -> No
     ],
 )
 def test_a_marker_that_marks_nothing_is_an_error(tmp_path: Path, text: str, said: str) -> None:
+    """A comment that has lost its block would hide the next one."""
     with pytest.raises(blocks.PageError, match=said):
         blocks.read_blocks(page_of(tmp_path, text))
