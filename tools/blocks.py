@@ -6,11 +6,10 @@ usage: blocks.py                 (in the repository's root; prints docs/blocks.m
 block, which readers of the page do not see:
 
     <!-- not run: why -->        the block is left out, and docs/blocks.md says so
-    <!-- needs: VARIABLE -->     the block is run where the environment has the variable
     <!-- unseen: ... -->         Python, for what readers have of their own: a model, a file of data
 
-A block whose first line is a comment with a file's name (`# train.py`) is that file. One that is
-called `text output` is what the block before it prints, with `...` for what may differ.
+A block, seen or not, whose first line is a comment with a file's name (`# train.py`) is that file. One
+that is called `text output` is what the block before it prints, with `...` for what may differ.
 """
 
 import re
@@ -29,8 +28,9 @@ _LANGUAGES: dict[str, Kind] = {
     "sh": "shell",
     "bash": "shell",
     "text output": "output",
+    "unseen": "unseen",
 }
-_MARKER = re.compile(r"<!-- (not run|needs|unseen):\s(.*?)\s?-->\s*", re.DOTALL)
+_MARKER = re.compile(r"<!-- (not run|unseen):\s(.*?)\s?-->\s*", re.DOTALL)
 _FILE = re.compile(r"# (?P<name>[\w-]+\.(?:py|ya?ml|csv))$")
 _PAGES = ("*.md", "docs/**/*.md", "packages/*/README.md", "packages/*/docs/*.md")
 _LIST = "docs/blocks.md"
@@ -48,7 +48,6 @@ class Block:
         line: The page's line on which its first line stands, from 1.
         text: What stands in it.
         why_not: Why it is not run; empty where it is.
-        needs: An environment variable without which it is not run, or an empty string.
         file: The file that it is, for the kind `file`.
     """
 
@@ -56,7 +55,6 @@ class Block:
     line: int
     text: str
     why_not: str = ""
-    needs: str = ""
     file: str = ""
 
 
@@ -80,7 +78,7 @@ def read_blocks(page: Path) -> list[Block]:
         line = token.map[0] + 1
         marker = _MARKER.fullmatch(token.content) if token.type == "html_block" else None
         if marker is not None and marker[1] == "unseen":
-            found.append(Block("unseen", line + 1, marker[2] + "\n"))
+            found += _block("unseen", line + 1, marker[2] + "\n", {})
         elif marker is not None:
             marks[marker[1]] = " ".join(marker[2].split())
         elif token.type == "fence":
@@ -105,18 +103,17 @@ def _block(info: str, line: int, text: str, marks: dict[str, str]) -> Iterator[B
             line,
             rest if named else text,
             marks.get("not run", ""),
-            marks.get("needs", ""),
             named["name"] if named else "",
         )
 
 
 def left_out(root: Path) -> list[tuple[str, Block]]:
-    """Returns the blocks that are not run, or not everywhere, each with its page's path."""
+    """Returns the blocks that are not run, each with its page's path."""
     return [
         (page.relative_to(root).as_posix(), block)
         for page in pages(root)
         for block in read_blocks(page)
-        if block.why_not or block.needs
+        if block.why_not
     ]
 
 
@@ -136,8 +133,7 @@ def describe(root: Path) -> str:
             lines += ["", f"## {page}", "", "| block begins with | |", "| --- | --- |"]
             shown = page
         first = block.text.strip().partition("\n")[0].replace("|", "\\|")
-        why = block.why_not or f"run where `${block.needs}` is set, as in CI"
-        lines.append(f"| `{first}` | {why} |")
+        lines.append(f"| `{first}` | {block.why_not} |")
     return "\n".join(lines) + "\n"
 
 
