@@ -8,8 +8,8 @@ block, which readers of the page do not see:
     <!-- not run: why -->        the block is left out, and docs/blocks.md says so
     <!-- unseen: ... -->         Python, for what readers have of their own: a model, a file of data
 
-A block, seen or not, whose first line is a comment with a file's name (`# train.py`) is that file. One
-that is called `text output` is what the block before it prints, with `...` for what may differ.
+A block, seen or not, whose first line is a comment with a file's name (`# train.py`) is that file.
+One that is called `text output` is what the block before it prints, `...` for what may differ.
 """
 
 import re
@@ -122,10 +122,10 @@ def describe(root: Path) -> str:
     lines = [
         "# Blocks that are not run",
         "",
-        "Every `python`, `console`, `sh` and `bash` block of this site and of the READMEs is run in",
-        "CI, page by page and from top to bottom, in an empty folder (`pytest tools`), but for these.",
-        "`python tools/blocks.py > docs/blocks.md` writes this page, and a test holds it to the",
-        "markers in the pages.",
+        "Every `python`, `console`, `sh` and `bash` block of this site and of the READMEs is run",
+        "in CI, page by page and from top to bottom, in an empty folder (`pytest tools`), but for",
+        "these. `python tools/blocks.py > docs/blocks.md` writes this page, and a test holds it to",
+        "the markers in the pages.",
     ]
     shown = ""
     for page, block in left_out(root):
