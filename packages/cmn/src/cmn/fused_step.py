@@ -9,7 +9,8 @@ import torch
 
 from cmn import distributed
 from cmn.errors import ParameterError
-from cmn.fused import Weights, backward, compiled, distinct, forward, gather, move_rows
+from cmn.fused import Weights, backward, compiled, forward, gather
+from cmn.fused_rows import distinct, move_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

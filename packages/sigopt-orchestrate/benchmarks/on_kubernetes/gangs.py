@@ -15,11 +15,11 @@ from on_kubernetes.api import Api
 from on_kubernetes.clusters import IMAGE, NAMESPACE, Kube, cluster, orchestrate
 from sigopt_orchestrate.store import Store
 
-TRIALS, KILLS_EACH, RANKS, STEPS = 10, 5, 4, 6
+TRIALS, KILLS_EACH, RANKS = 10, 5, 4
 HANG_S = 180.0
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 
-# Every rank says that it is up; the first goes on from the checkpoint, one step for each `go`.
+# Every rank says that it is up; the first goes on from the checkpoint to the step that `go` says.
 TRAIN = r"""
 import json, os, pathlib, time
 folder = pathlib.Path(os.environ["ORCHESTRATE_OUTPUT"])
@@ -33,7 +33,7 @@ if rank == "0":
 while not (folder / "done").exists():
     time.sleep(0.2)
     if rank == "0":
-        goal = int((folder / "go").read_text()) if (folder / "go").exists() else 1
+        goal = int((folder / "go").read_text()) if (folder / "go").exists() else 0
         if step < goal:
             step += 1
             checkpoint.write_text(str(step))
@@ -51,6 +51,7 @@ class Gangs:
         self.api, self.output = Api(kube.kubeconfig, "faults"), output
         self.chance = random.Random(0)  # noqa: S311
         self.kills: Counter[int] = Counter()  # by trial
+        self.hurt_last: Counter[int] = Counter()  # the attempt, by trial
         self.kinds: Counter[str] = Counter()
 
     def whole(self) -> dict[tuple[int, int], list[str]]:
@@ -70,17 +71,25 @@ class Gangs:
         return int(files[0].read_text() or 0) if files else 0
 
     def hurt(self) -> bool:
-        """Kills a rank of a gang that has got a step further since; returns whether there was."""
-        for (trial, _), pods in self.whole().items():
-            killed = self.kills[trial]
-            if killed < KILLS_EACH and self.checkpoint(trial) == killed + 1:
+        """Kills a rank of a gang that has got a step further; returns whether there was one."""
+        for (trial, attempt), pods in self.whole().items():
+            killed, step = self.kills[trial], self.checkpoint(trial)
+            if attempt <= self.hurt_last[trial]:
+                continue  # it is ending
+            if step == killed:  # only a new gang, whole: an old one's leader lives on a bit
+                self._let_go_on(trial, killed + 1)
+            elif killed < KILLS_EACH:
                 self.kinds[self._kill(self.chance.choice(pods))] += 1
                 self.kills[trial] += 1
-                for folder in self.output.glob(f"*/{trial}"):
-                    (folder / "go.new").write_text(str(killed + 2))
-                    (folder / "go.new").rename(folder / "go")
+                self.hurt_last[trial] = attempt
                 return True
         return False
+
+    def _let_go_on(self, trial: int, step: int) -> None:
+        """Has the gang's first rank work until this step is kept."""
+        for folder in self.output.glob(f"*/{trial}"):
+            (folder / "go.new").write_text(str(step))
+            (folder / "go.new").rename(folder / "go")
 
     def _kill(self, pod: str) -> str:
         """Kills one rank: all its processes with SIGKILL, or its pod; returns which."""
