@@ -1,4 +1,4 @@
-"""The documentation site's pages say what there is: every exported name, every decision, every page."""
+"""The documentation site has a place for every exported name, decision and guide."""
 
 import importlib
 import re
