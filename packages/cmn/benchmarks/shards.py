@@ -1,6 +1,6 @@
 """What `best` would need at 10^9 interactions, from sizes that fit here; docs/scale.md quotes it.
 
-    python packages/cmn/benchmarks/shards.py bytes N     what the parts of N made interactions take
+    python packages/cmn/benchmarks/shards.py bytes N     what training holds of N made interactions
     python packages/cmn/benchmarks/shards.py split N S   scores of users cut into S parts, against
                                                          those of the whole
 
@@ -69,7 +69,8 @@ def parts(size: int) -> str:
         "matrix": _bytes(matrix),
         "by item": _bytes(evidence.by_item),
         "members": _members(evidence.members),
-        "memories": 4 * DIM * (users + items),
+        "positives and their order": 16 * matrix.nnz,
+        "memories and Adam's moments": 3 * 4 * DIM * (users + items),
     }
     told = ", ".join(f"{name} {taken / matrix.nnz:.1f}" for name, taken in rows.items())
     total = sum(rows.values()) / matrix.nnz
