@@ -1,7 +1,8 @@
 """Sphinx's settings; `make docs` builds the site into docs/_build, and warnings are errors."""
 
 import importlib
-from typing import Any
+import re
+from functools import cache
 
 from docutils.nodes import Element
 from sphinx.addnodes import pending_xref
@@ -33,26 +34,35 @@ napoleon_use_ivar = True
 
 PACKAGES = ("bocl", "cmn", "gossipgrad", "sigopt_orchestrate")
 
-# What no page here describes: other projects (inventories would need the network), type variables,
-# and our own inner modules, whose docstrings are read in the code.
-nitpick_ignore_regex = [
-    ("py:.*", r"(np|numpy|torch|nn|scipy|sparse|pd|pandas|optim|click|plotly|sklearn)\..*"),
-    ("py:.*", r"(collections|contextlib|datetime|pathlib|types|typing|os|abc)\..*"),
-    (
-        "py:.*",
-        r"(Tensor|NDArray|ArrayLike|Path|Callable|Iterable|Iterator|Mapping|Sequence)(\[.*)?",
-    ),
-    ("py:.*", r"(bocl|cmn|gossipgrad|sigopt_orchestrate)\.\w+(\.\w+)+"),
-]
+# A type hint may name what no page here describes: another project (whose inventory would need the
+# network) or an inner module of ours. What a package exports must be found.
+nitpick_ignore_regex = [("py:.*", rf"(?!({'|'.join(PACKAGES)})\.\w+$).*")]
 
 
+def escape_markup(
+    _app: Sphinx, _what: str, _name: str, _object: object, _options: object, lines: list[str]
+) -> None:
+    """Makes our docstrings reStructuredText: backticks are code, and stars and bars themselves."""
+    for number, line in enumerate(lines):
+        if line.lstrip().startswith((">>>", "...", "*")):  # doctests, and **options as arguments
+            continue
+        parts = line.replace("``", "`").split("`")
+        parts[::2] = [re.sub(r"([*|]|(?<=\w)_\b)", r"\\\1", part) for part in parts[::2]]
+        lines[number] = "``".join(parts)
+
+
+@cache
 def public_names() -> dict[str, str]:
     """Returns the public name of every object that a package exports, by where it is defined."""
-    return {
-        f"{thing.__module__}.{name}": f"{package}.{name}"
+    things = {
+        f"{package}.{name}": getattr(importlib.import_module(package), name)
         for package in PACKAGES
         for name in importlib.import_module(package).__all__
-        if hasattr(thing := getattr(importlib.import_module(package), name), "__module__")
+    }
+    return {
+        f"{thing.__module__}.{thing.__qualname__}": public
+        for public, thing in things.items()
+        if hasattr(thing, "__qualname__")
     }
 
 
@@ -60,15 +70,15 @@ def resolve_by_public_name(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, content: Element
 ) -> Element | None:
     """Finds what a type hint calls by its module, `cmn.recommender.CMN`, under its public name."""
-    public = app.config.public_names.get(node.get("reftarget", ""))
+    public = public_names().get(node.get("reftarget", ""))
     if public is None:
         return None
     domain = env.get_domain("py")
-    found: Any = domain.resolve_any_xref(env, node["refdoc"], app.builder, public, node, content)
+    found = domain.resolve_any_xref(env, node["refdoc"], app.builder, public, node, content)
     return found[0][1] if found else None
 
 
 def setup(app: Sphinx) -> None:
     """Connects the above."""
-    app.add_config_value("public_names", public_names(), "env")
+    app.connect("autodoc-process-docstring", escape_markup, priority=400)  # before napoleon
     app.connect("missing-reference", resolve_by_public_name)
