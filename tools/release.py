@@ -1,6 +1,7 @@
 """Check that a release tag, a package's version and its changelog agree; print the folder's name.
 
-usage: release.py TAG            (in the repository's root; TAG is <distribution>-v<version>)
+usage: release.py TAG                  (in the repository's root; TAG is <distribution>-v<version>)
+       release.py --rehearse PACKAGE   (as it is, its heading may say `unreleased`; print the tag)
 
 On disagreement: one sentence on standard error and exit status 1.
 """
@@ -46,8 +47,11 @@ def is_date(text: str) -> bool:
         return False
 
 
-def check_changelog(changelog: Path, version: str) -> None:
-    """Raise unless `changelog` has the heading `## <version> - <date>`."""
+def check_changelog(changelog: Path, version: str, *, dated: bool = True) -> None:
+    """Raise unless `changelog` has the heading `## <version> - <date>`.
+
+    Unless it is to be `dated`, `unreleased` may stand in the date's place.
+    """
     where = f"{changelog.parent.name}/{changelog.name}"
     if not changelog.is_file():
         raise ReleaseError(f"{where} does not exist.")
@@ -56,7 +60,7 @@ def check_changelog(changelog: Path, version: str) -> None:
     if match is None:
         raise ReleaseError(f"{where} has no heading for {version}.")
     date = (match["date"] or "").strip()
-    if not is_date(date):
+    if not is_date(date) and (dated or date != "unreleased"):
         said = f"says {date!r}" if date else "has nothing"
         raise ReleaseError(f"{where} {said} where {version} needs its date, YYYY-MM-DD.")
 
@@ -71,12 +75,22 @@ def check_release(root: Path, tag: str) -> str:
     return folder.name
 
 
+def rehearse(root: Path, distribution: str) -> str:
+    """Return the tag that would release a package as it is, or raise ReleaseError."""
+    folder, version = find_package(root, distribution)
+    check_changelog(folder / "CHANGELOG.md", version, dated=False)
+    return f"{distribution}-v{version}"
+
+
 def main() -> None:
-    """Read TAG from the command line, check it, print the folder."""
-    if len(sys.argv) != 2:
+    """Read TAG from the command line, check it, print the folder; or the reverse."""
+    given = sys.argv[1:]
+    if len(given) != 1 + (given[:1] == ["--rehearse"]):
         sys.exit(__doc__)
     try:
-        print(check_release(Path.cwd(), sys.argv[1]))
+        print(
+            check_release(Path.cwd(), *given) if len(given) == 1 else rehearse(Path.cwd(), given[1])
+        )
     except ReleaseError as error:
         sys.exit(f"release.py: {error}")
 

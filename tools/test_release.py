@@ -94,6 +94,23 @@ def test_a_changelog_that_is_not_ready_is_refused(
     assert sentence in result.stderr
 
 
+@pytest.mark.parametrize("heading", ["## 0.2.0 - unreleased\n", "## 0.2.0 - 2026-11-22\n"])
+def test_a_rehearsal_takes_an_unreleased_version_and_names_its_tag(
+    tmp_path: Path, heading: str
+) -> None:
+    """What is rehearsed is not out yet."""
+    write_package(tmp_path, "tool", 'name = "tool"\nversion = "0.2.0"', heading)
+    result = release(tmp_path, "--rehearse", "tool")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "tool-v0.2.0\n", "")
+
+
+@pytest.mark.parametrize("heading", ["## 0.1.0 - 2026-10-01\n", "## 0.2.0 - soon\n"])
+def test_a_rehearsal_without_the_versions_heading_is_refused(tmp_path: Path, heading: str) -> None:
+    """A changelog that says nothing of the version is no changelog of it."""
+    write_package(tmp_path, "tool", 'name = "tool"\nversion = "0.2.0"', heading)
+    assert release(tmp_path, "--rehearse", "tool").returncode == 1
+
+
 def test_a_dynamic_version_is_refused(tmp_path: Path) -> None:
     """Versions are static here: see docs/decisions/0001-static-versions.md."""
     write_package(tmp_path, "cmn", 'name = "cmn"\ndynamic = ["version"]')

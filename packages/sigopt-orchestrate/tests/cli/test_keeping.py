@@ -1,7 +1,5 @@
 """What nobody leads any more goes on by itself, where `resume --all` watches over it."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,23 +8,17 @@ import pytest
 from sigopt_orchestrate.cli.keeping import Keeper
 from sigopt_orchestrate.lifecycle import ExperimentState
 from sigopt_orchestrate.reconcile import steer
+from sigopt_orchestrate.spec import Experiment
 from sigopt_orchestrate.store import Store, has_leader
 
-LINE = """sleep 0.3; printf '{{"y": %s}}' {x} > "$ORCHESTRATE_METRICS" """
+LINE = """printf '{{"y": %s}}' {x} > "$ORCHESTRATE_METRICS" """
 
 
 @pytest.fixture
-def interrupted(experiment_file: Callable[..., str], tmp_path: Path) -> Iterator[Store]:
-    """A store with an experiment whose leader was killed."""
-    name = experiment_file(command=LINE, budget=4, parallel=2)
-    line = [sys.executable, "-m", "sigopt_orchestrate", "run", name]
-    with subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE) as leader:
-        assert leader.stdout is not None
-        assert any(b"/4]" in said for said in leader.stdout)
-        leader.kill()
-    store = Store(tmp_path / ".orchestrate")
-    yield store
-    store.close()
+def interrupted(store: Store, make_spec: Callable[..., Experiment], tmp_path: Path) -> Store:
+    """A store with an experiment that is to run, and that nobody leads."""
+    store.create_experiment(make_spec(command=LINE, optimizer={"algorithm": "random"}), tmp_path)
+    return store
 
 
 @pytest.fixture

@@ -105,7 +105,7 @@ def test_a_name_that_somebody_else_has_is_said(bench) -> None:
     found = bench.until(bench.submit("true"), Ended)
     assert f"secret {name!r}" in found.exit.error
     assert "belongs to somebody else" in found.exit.error
-    assert bench.pods() == []
+    bench.wait(lambda: not bench.pods(), "end of what was made before")
 
 
 def test_an_early_stop_reaches_the_pod(bench) -> None:

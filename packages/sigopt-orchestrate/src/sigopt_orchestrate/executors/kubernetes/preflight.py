@@ -55,9 +55,11 @@ def preflight(cluster: Cluster, spec: Experiment | None) -> Iterator[Check]:
         return
     yield from _parts(cluster, spec)
     yield from _server(spec)
-    yield from quotas(cluster, spec)
+    allowed = list(quotas(cluster, spec))
+    yield from allowed
     yield from _nodes(cluster, spec)
-    yield from _rehearsal(cluster, spec)
+    if not any(one.verdict == "bad" for one in allowed):  # else it would only say so again
+        yield from _rehearsal(cluster, spec)
 
 
 def _missing_rights(

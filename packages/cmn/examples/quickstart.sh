@@ -1,0 +1,1 @@
+python quickstart.py

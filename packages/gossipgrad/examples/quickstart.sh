@@ -1,0 +1,1 @@
+gossipgrad run -n 2 --launcher tcp quickstart.py

@@ -1,0 +1,2 @@
+cd quickstart
+orchestrate run experiment.yml

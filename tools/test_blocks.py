@@ -1,0 +1,114 @@
+"""Every code block of the documentation runs, or its page says why not."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import blocks
+import pytest
+
+ROOT = Path(__file__).parents[1]
+RUNNER = Path(__file__).with_name("run_blocks.py")
+
+
+def run(page: Path) -> subprocess.CompletedProcess[str]:
+    """Run the page's blocks in a process of their own, so that no page sees another's leftovers."""
+    return subprocess.run(
+        [sys.executable, RUNNER, page],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def page_of(folder: Path, text: str) -> Path:
+    """Write a page."""
+    page = folder / "page.md"
+    page.write_text(text, encoding="utf-8")
+    return page
+
+
+def names_with_blocks() -> list[str]:
+    """Return the documentation's pages that have a block to run."""
+    return [
+        page.relative_to(ROOT).as_posix()
+        for page in blocks.pages(ROOT)
+        if any(not block.why_not for block in blocks.read_blocks(page))
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", names_with_blocks())
+def test_every_block_of_a_page_runs(name: str) -> None:
+    """From top to bottom, in an empty folder, as a reader would."""
+    done = run(ROOT / name)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_is_not_run_is_listed_with_its_reason() -> None:
+    """Nothing is left out in silence."""
+    listed = (ROOT / "docs" / "blocks.md").read_text(encoding="utf-8")
+    assert listed == blocks.describe(ROOT), "run: python tools/blocks.py > docs/blocks.md"
+
+
+def test_blocks_share_names_and_files(tmp_path: Path) -> None:
+    """A page is one session; the repository and the page stay as they are."""
+    page = page_of(
+        tmp_path,
+        "<!-- unseen:\nx = 20\n-->\n"
+        "```python\nx = x + 1\n```\n"
+        "```python\n# double.py\nprint(21 * 2)\n```\n"
+        "```console\n$ python double.py > answer\n$ cat \\\n  answer\n4...\n```\n"
+        "```python\nprint(open('answer').read(), 2 * x)\n```\n"
+        "```text output\n42\n 42\n```\n"
+        "```sh\nrm answer double.py\n```\n",
+    )
+    assert run(page).stderr == ""
+    assert list(tmp_path.iterdir()) == [page]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("```python\n\n1 / 0\n```", "page.md:2\n"),
+        ("```python\n\n1 / 0\n```", "line 3, in <module>"),
+        ("```console\n$ echo no >&2; exit 3\n```", "exit status 3\nno"),
+        ("```sh\nfalse\ntrue\n```", "exit status 1"),
+        ("```console\n$ echo one\ntwo\n```", "expected:\ntwo\n\nprinted:\none"),
+        ("```python\nprint(1)\n```\n```text output\n2\n```", "expected:\n2\n\nprinted:\n1"),
+    ],
+)
+def test_a_block_that_fails_says_where_and_how(tmp_path: Path, text: str, said: str) -> None:
+    """The page, the line, and what Python or the command said."""
+    done = run(page_of(tmp_path, text))
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "page.md:" in done.stderr
+
+
+def test_a_marked_block_is_left_out_and_its_output_with_it(tmp_path: Path) -> None:
+    """Nobody knows what a block would print that was not run."""
+    text = (
+        "<!-- not run: needs a\n     cluster -->\n\n```python\n1 / 0\n```\n"
+        "```text output\nwhatever\n```\n"
+        "```yaml\na: 1\n```\n"
+    )
+    page = page_of(tmp_path, text)
+    first, output = blocks.read_blocks(page)
+    assert first.why_not == "needs a cluster"
+    assert (first.line, output.line) == (5, 8)
+    assert run(page).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("<!-- not run: why -->\n\ntext\n\n```python\n```", r":3: the marker before this line"),
+        ("<!-- not run: why -->", "the last marker stands before no block"),
+        ("```text output\n1\n```", ":2: this output stands after no block"),
+    ],
+)
+def test_a_marker_that_marks_nothing_is_an_error(tmp_path: Path, text: str, said: str) -> None:
+    """A comment that has lost its block would hide the next one."""
+    with pytest.raises(blocks.PageError, match=said):
+        blocks.read_blocks(page_of(tmp_path, text))
