@@ -73,7 +73,7 @@ def experiment(*, lease: str, types: list[str] | None = None, **keys: object) ->
         ec2 = {"address": url, "ami": AMI, "lease": lease, "idle": "1h", "source": False}
         given = {
             "name": "faults",
-            "command": """sleep 0.5; printf '{{"y": %s}}' {x} > "$ORCHESTRATE_METRICS" """,
+            "command": """sleep 3; printf '{{"y": %s}}' {x} > "$ORCHESTRATE_METRICS" """,
             "parameters": [{"name": "x", "type": "double", "bounds": {"min": 0, "max": 1}}],
             "metrics": [{"name": "y"}],
             "optimizer": {"algorithm": "random"},
@@ -111,13 +111,12 @@ def e2(trials: int = 100, agents: int = 8, notices: int = 50) -> list[Row]:
     faults: Counter[str] = Counter()
     with experiment(lease="60s", budget=trials, parallel=agents) as run:
         run.lead()
-        due, every = 1.0, trials / (notices * 1.5)
+        every = trials / (notices * 2)
         started = time.monotonic()
         while run.leader is not None and run.leader.poll() is None:
             time.sleep(0.1)
-            if run.observed() < due and faults["spot notice"] < notices:
+            if run.observed() < 1 + every * faults.total() and faults["spot notice"] < notices:
                 continue
-            due += every
             strike(run, chance, faults, notices)
         took_s = time.monotonic() - started
         store = Store.existing(run.home)
@@ -129,7 +128,7 @@ def e2(trials: int = 100, agents: int = 8, notices: int = 50) -> list[Row]:
         wait_for(lambda: not run.hosts.running, _HOSTS_WAIT_S)
         left = len(run.aws.instances("running", "pending"))
     told = ", ".join(f"{count} {kind}s" for kind, count in faults.most_common())
-    what = f"{trials} trials of .5 s on {agents} agents in namespaces under {told} ({took_s:.0f} s)"
+    what = f"{trials} trials of 3 s on {agents} agents in namespaces under {told} ({took_s:.0f} s)"
     found = {
         "lost": trials - len(set(observed)),
         "twice": len(observed) - len(set(observed)),
