@@ -15,11 +15,11 @@ class Heartbeat:
     def __init__(self, file: Path, patience_s: float) -> None:
         self._file = file
         self._next = 0.0
-        self.period_s = min(1.0, patience_s / 4)
+        self.beat_s = min(1.0, patience_s / 4)
 
     def beat(self) -> None:
         """Touches the file, if that is due."""
         now = time.monotonic()
         if now >= self._next:
             self._file.touch()
-            self._next = now + self.period_s
+            self._next = now + self.beat_s

@@ -39,10 +39,9 @@ _log = logging.getLogger(__name__)
 # A configuration that two different trials could not run with, none can.
 _MISCONFIGURED_LIMIT = 2
 _FULL_LOOK_S = 1.0  # in between, only those are looked at that said something or are starting
-_STARTING_LOOK_S = 0.1
+_START_LOOK_S = 0.1
 _RETRY_S = 0.5
 _STOP_PATIENCE_S = 10.0
-_SAVING_S = 120.0  # for a last checkpoint on its way to the bucket
 _PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 
 
@@ -83,7 +82,7 @@ class RunLoop:
         self._supply = Supply(self._experiment.spec, suggestions)
         self._early = EarlyEnds(self._experiment.spec, folder)
         spec = self._experiment.spec
-        self._patience = Patience(spec.timeouts, saving_s=_SAVING_S if spec.artifacts else 0.0)
+        self._patience = Patience(spec.timeouts, saves=spec.artifacts is not None)
         self._heart = Heartbeat(folder.heartbeat, spec.timeouts.heartbeat_s)
         self._stop_requested = False
         self._verdict: str | None = None
@@ -295,8 +294,7 @@ class RunLoop:
         roster = self._ledger.roster
         pauses = [self._patience.pause_left_s(t) for t in roster.waiting.values()]
         starting = any(t.state is not TrialState.RUNNING for t in roster.in_flight.values())
-        looks = [self._heart.period_s, *([_STARTING_LOOK_S] * starting)]
-        return min([*looks, *(pause for pause in pauses if pause)])
+        return min([self._heart.beat_s, *(p for p in pauses if p), *([_START_LOOK_S] * starting)])
 
     def _wait(self, seconds: float) -> None:
         self._hints |= self._waker.wait(self._supply.awaited, seconds)

@@ -9,6 +9,7 @@ from sigopt_orchestrate.store import TrialRecord
 _LONGEST_PAUSE_S = 60.0
 _MARGIN_S = 5.0
 """On top of the grace, before a supervisor that does not answer is killed."""
+_SAVING_S = 120.0  # for a last checkpoint on its way to the bucket
 
 
 class Patience:
@@ -16,6 +17,11 @@ class Patience:
 
     A leader that follows another begins to wait anew: nothing here decides what is true, only how
     long to put up with it.
+
+    Args:
+        timeouts: The experiment's.
+        clock: In seconds.
+        saves: Whether an attempt that ends has files to bring away.
     """
 
     def __init__(
@@ -23,10 +29,10 @@ class Patience:
         timeouts: Timeouts,
         clock: Callable[[], float] = time.monotonic,
         *,
-        saving_s: float = 0.0,
+        saves: bool = False,
     ) -> None:
         self._timeouts = timeouts
-        self._ending_s = timeouts.grace_s + _MARGIN_S + saving_s
+        self._ending_s = timeouts.grace_s + _MARGIN_S + (_SAVING_S if saves else 0.0)
         self._clock = clock
         self._pending: dict[str, float] = {}
         self._ending: dict[str, float] = {}

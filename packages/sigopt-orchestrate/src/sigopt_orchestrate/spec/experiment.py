@@ -7,7 +7,6 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from sigopt_orchestrate.spec.artifacts import Artifacts
 from sigopt_orchestrate.spec.backend import (
-    SERVER_VARIABLES,
     Backend,
     Build,
     Image,
@@ -18,11 +17,11 @@ from sigopt_orchestrate.spec.command import Command, placeholders
 from sigopt_orchestrate.spec.consistency import TASK, check_search, refuse_repeated
 from sigopt_orchestrate.spec.duration import Duration
 from sigopt_orchestrate.spec.early_stopping import EarlyStopping
-from sigopt_orchestrate.spec.ec2 import Ec2
 from sigopt_orchestrate.spec.limits import Limits
 from sigopt_orchestrate.spec.memory import Memory
 from sigopt_orchestrate.spec.metrics import Metric
 from sigopt_orchestrate.spec.parameters import Assignments, Parameter
+from sigopt_orchestrate.spec.place import check_place
 from sigopt_orchestrate.spec.section import Number, Section, Whole, refusal
 from sigopt_orchestrate.spec.space import Conditional, LinearConstraint, Task
 
@@ -117,11 +116,6 @@ class Timeouts(Section):
     grace_s: Duration = Field(default=10.0, alias="grace")
 
 
-_IN_A_CLUSTER = "needs `backend: kubernetes`"
-_NEEDS = {
-    **dict.fromkeys(("image", "build", "cpu", "cpu_limit", "gpu", "disk"), _IN_A_CLUSTER),
-    **dict.fromkeys(("nodes", "spot"), _IN_A_CLUSTER + " or `ec2`"),
-}
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
@@ -247,7 +241,7 @@ class Experiment(Section):
                     "secrets",
                     index,
                 )
-        self._check_backend()
+        check_place(self)
         if self.artifacts is not None and self.command is None:
             raise refusal("needs a `command`, whose trials orchestrate runs", "artifacts")
         known = [*self.known_names(), *((TASK,) if self.tasks else ())]
@@ -263,45 +257,6 @@ class Experiment(Section):
                     *key,
                 )
         return self
-
-    def _check_backend(self) -> None:
-        on_ec2 = self.backend is not None and self.backend.ec2 is not None
-        if self.limits.cost_usd is not None and not on_ec2:
-            raise refusal("needs `backend: ec2`, whose prices are known", "limits", "cost_usd")
-        if self.backend is not None and self.backend.ec2 is not None:
-            self._check_ec2(self.backend.ec2)
-        elif self.backend is None:
-            for name, default in (("image", None), ("build", None), ("nodes", Nodes())):
-                if getattr(self, name) != default:
-                    raise refusal(_NEEDS[name], name)
-            for name in ("cpu", "cpu_limit", "gpu", "disk", "spot"):
-                if getattr(self.resources, name):
-                    raise refusal(_NEEDS[name], "resources", name)
-        elif self.image is not None and self.build is not None:
-            raise refusal("there is an image already; give one of `image` and `build`", "build")
-        elif self.command is not None and self.image_name is None:
-            raise refusal("needs an image for the trials: give `image: NAME@sha256:...`", "backend")
-        elif self.backend.kubernetes.server is not None:
-            own = [name for name in (*self.env, *self.secrets) if name in SERVER_VARIABLES]
-            if own:
-                said = f"gives each trial its own {own[0]}; take it out of env and secrets"
-                raise refusal(said, "backend", "kubernetes", "server")
-
-    def _check_ec2(self, ec2: Ec2) -> None:
-        """An instance is the trial's own: what divides a machine makes no sense there."""
-        for name in ("image", "build"):
-            if getattr(self, name) is not None:
-                said = "is for `backend: kubernetes`; on EC2 give an `ami` or a `setup`"
-                raise refusal(said, name)
-        for name in ("cpu", "cpu_limit", "gpu", "disk"):
-            if getattr(self.resources, name):
-                said = "is for `backend: kubernetes`; on EC2 choose `types` that have it"
-                raise refusal(said, "resources", name)
-        if self.nodes.mpi is not None:
-            said = "is for `backend: kubernetes`; on EC2 the command runs on every node"
-            raise refusal(said, "nodes", "mpi")
-        if self.secrets and ec2.tls is None:
-            raise refusal("need `backend: {ec2: {tls: ...}}`: they go over the network", "secrets")
 
     def _templates(self) -> Iterator[tuple[tuple[str, ...], str]]:
         parts = (self.command,) if isinstance(self.command, str) else self.command or ()

@@ -1,6 +1,5 @@
 """Runs attempts as pods; what it knows of them, it knows by watching them."""
 
-import os
 import time
 from collections.abc import Callable, Collection
 from functools import partial
@@ -24,7 +23,7 @@ from sigopt_orchestrate.executors.kubernetes.objects import Objects
 from sigopt_orchestrate.executors.kubernetes.observing import Observer
 from sigopt_orchestrate.executors.kubernetes.pod.places import HOSTS_ANNOTATION, STOP_ANNOTATION
 from sigopt_orchestrate.executors.kubernetes.pods import Pod
-from sigopt_orchestrate.executors.kubernetes.requests import Requests, if_passing
+from sigopt_orchestrate.executors.kubernetes.requests import Requests, has_to_wait, if_passing
 from sigopt_orchestrate.executors.kubernetes.tasks import Task
 from sigopt_orchestrate.executors.kubernetes.training_runs import runs_of
 from sigopt_orchestrate.executors.presence import (
@@ -40,7 +39,6 @@ from sigopt_orchestrate.executors.records import read_exit
 from sigopt_orchestrate.executors.supervisor import wake
 from sigopt_orchestrate.store import AttemptFolder, ExperimentFolder, ExperimentRecord
 
-_THREADS = 8
 _LOG_PATIENCE_S = 10.0
 _UNSEEN_S = 30.0  # after so long a created pod that the watch does not show is no more
 _CLOSE_S = 20.0
@@ -80,12 +78,9 @@ class KubernetesExecutor:
         self._attempts: dict[str, Attempt] = {}
         self._wanted: set[str] | None = None
         self._swept: dict[str, float] = {}
-        hidden = tuple(os.environb.get(os.fsencode(name), b"") for name in experiment.spec.secrets)
-        asked = None
-        if keeper is not None:
-            asked = Couriers(keeper, self._objects, self._request).hear
-        self._logs = Logs(cluster, hidden, asked)
-        self._requests = Requests(_THREADS)
+        asked = Couriers(keeper, self._objects, self._request).hear if keeper else None
+        self._logs = Logs(cluster, experiment.spec.secrets, asked)
+        self._requests = Requests()
         self._seen = Observer(cluster, self._names.root, self._hint)
 
     def submit(self, attempt: Attempt, work: Work) -> None:
@@ -103,8 +98,7 @@ class KubernetesExecutor:
         def refused(error: ApiError) -> bool:
             if task.cancelled:
                 return False
-            quota = error.status == 403 and "exceeded quota" in error.message
-            again = error.may_pass or quota or error.status == 409
+            again = has_to_wait(error)
             if again:
                 task.waits_for = error.message
             else:
@@ -117,8 +111,7 @@ class KubernetesExecutor:
 
     def find(self, attempt: Attempt) -> Presence:
         """Says what the watch has seen of the attempt."""
-        record = read_exit(attempt.folder)
-        if record is not None:
+        if (record := read_exit(attempt.folder)) is not None:
             return Ended(record)
         task = self._task(attempt)
         if task.refused is not None:

@@ -2,11 +2,12 @@
 
 import contextlib
 import json
+import os
 import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,17 +58,19 @@ class Logs:
 
     Args:
         cluster: Where the pods are.
-        secrets: What must not stay in a log; overwritten with `*` before it gets there.
+        secrets: Variables of ours whose values must not stay in a log; overwritten with `*` before
+            they get there.
         asked: Takes couriers' questions; with it all pods are followed, as all may ask.
     """
 
     def __init__(
-        self, cluster: Cluster, secrets: tuple[bytes, ...], asked: Asked | None = None
+        self, cluster: Cluster, secrets: Sequence[str], asked: Asked | None = None
     ) -> None:
         self._cluster = cluster
         self._asked = asked
         self._most = _FOLLOWERS if asked is None else _MOST_COURIERS
-        self._secrets = [secret for secret in secrets if secret]
+        values = (os.environb.get(os.fsencode(name)) for name in secrets)
+        self._secrets = [value for value in values if value]
         self._streams: dict[str, _Stream] = {}
         self._lock = threading.Lock()
         self._writing = threading.Lock()

@@ -25,6 +25,12 @@ def if_passing(error: ApiError) -> bool:
     return error.may_pass
 
 
+def has_to_wait(error: ApiError) -> bool:
+    """Whether an object may be created later: when the cluster answers, or there is room for it."""
+    full = error.status == 403 and "exceeded quota" in error.message
+    return error.may_pass or full or error.status == 409
+
+
 class Requests:
     """Threads that make requests in order of their due time.
 
@@ -32,7 +38,7 @@ class Requests:
         threads: How many at a time.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int = 8) -> None:
         self._ready = threading.Condition()
         self._queue: list[tuple[float, int, Request, Refused, float]] = []
         self._numbers = itertools.count()
