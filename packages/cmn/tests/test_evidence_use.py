@@ -37,13 +37,20 @@ def test_an_explanation_adds_up(model):
     assert (share > 0.999) == (explanation.effects[0] > 0.999 * total)
 
 
-def test_a_known_user_folded_in_is_scored_as_the_user_but_for_the_memory(model):
-    history = model.train_matrix[[5]]
-    newcomer = model.fold_in(history)
-    scorer = model.scorer
-    ours, theirs = newcomer.score([0])[0], scorer.score(np.array([5]))[0]
-    unseen = history.toarray()[0] == 0
-    assert np.corrcoef(ours[unseen], theirs[unseen])[0, 1] > 0.9
+def test_newcomers_are_scored_by_the_graph_they_join(model):
+    histories = grouped(5, 3)
+    value, known = model.network.scalars(), model.train_matrix
+    dense = np.vstack([known.toarray(), histories.toarray()])
+    users, items = dense.sum(axis=1), np.maximum(dense.sum(axis=0), 1)
+    steps = dense * (np.maximum(users, 1)[:, None] * items) ** -value["alpha"]
+    strengths = steps[-5:] @ dense.T
+    strengths[np.arange(5), np.arange(90, 95)] = 0
+    weighted = strengths ** value["gamma"] * np.maximum(users, 1) ** -value["delta"]
+    expected = np.log(weighted @ dense + np.exp(value["log_floor"]))
+    expected -= value["beta"] * np.log(items)
+    linear = EASE(model.linear_l2).fit(known).score_histories(histories)
+    expected += value["items"] * np.arcsinh(linear / 0.02)
+    np.testing.assert_allclose(model.fold_in(histories).score(np.arange(5)), expected, atol=1e-3)
 
 
 def test_newcomers_are_ranked_well(model):

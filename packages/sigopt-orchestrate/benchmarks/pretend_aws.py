@@ -1,8 +1,12 @@
 """moto's server in this process, and a thin proxy before it that can refuse, lose and count calls.
 
-What is learnt from it is what moto emulates and no more: see docs/ec2.md.
+What is learnt from it is what moto emulates and no more: see docs/ec2.md. The proxy adds what S3
+says of SHA-256 and moto leaves out: bytes that are not those of the signed checksum are refused,
+and the list of an upload's parts names theirs.
 """
 
+import base64
+import hashlib
 import http.client
 import json
 import logging
@@ -13,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
@@ -66,13 +70,17 @@ class Aws:
         url: Of the proxy.
         moto_url: Of moto itself, past the proxy.
         calls: In order.
+        handler: Answers at `url`, and wherever else it is to be reached.
         rule: Asked before each call; None lets all pass.
+        checksums: The SHA-256 of parts by upload and number.
     """
 
     url: str
     moto_url: str
     calls: list[Call] = field(default_factory=list)
+    handler: type[BaseHTTPRequestHandler] = BaseHTTPRequestHandler
     rule: Rule | None = None
+    checksums: dict[tuple[str, str], str] = field(default_factory=dict)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -104,22 +112,29 @@ def pretend_aws() -> Iterator[Aws]:
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     moto.start()
     host, port = moto.get_host_and_port()
-    proxy = ThreadingHTTPServer(
-        ("127.0.0.1", 0), type("Handler", (_Proxy,), {"moto": (host, port)})
-    )
-    proxy.daemon_threads = True
-    aws = Aws(f"http://127.0.0.1:{proxy.server_address[1]}", f"http://{host}:{port}")
-    proxy.RequestHandlerClass.aws = aws  # type: ignore[attr-defined]
-    thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
+    aws = Aws("", f"http://{host}:{port}")
+    aws.handler = type("Handler", (_Proxy,), {"moto": (host, port), "aws": aws})
     _know_managed_policies()
     try:
-        yield aws
+        with reachable_at(aws, "127.0.0.1") as aws.url:
+            yield aws
+    finally:
+        moto.stop()
+
+
+@contextmanager
+def reachable_at(aws: Aws, address: str) -> Iterator[str]:
+    """Serves the proxy at another of this machine's addresses, too, and gives its URL."""
+    proxy = ThreadingHTTPServer((address, 0), aws.handler)
+    proxy.daemon_threads = True
+    thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"http://{address}:{proxy.server_address[1]}"
     finally:
         proxy.shutdown()
         proxy.server_close()
         thread.join()
-        moto.stop()
 
 
 def _know_managed_policies() -> None:
@@ -191,15 +206,21 @@ class _Proxy(BaseHTTPRequestHandler):
         answer = self.aws.rule(call) if self.aws.rule is not None else None
         if call.service == "pricing":  # moto has no price list
             answer = Answer(400, "AccessDeniedException")
-        if answer is None or answer.lost:
+        damaged = call.service == "s3" and self._is_damaged(call.body)
+        if damaged and answer is None:
+            answer = Answer(400, "BadDigest")
+        if answer is None or (answer.lost and not damaged):
             status, headers, content = self._forward(call.body)
+            if call.service == "s3":
+                content = self._with_checksums(status, content)
         if answer is not None:
             status, headers, content = self._refuse(call, answer)
         self.send_response(status)
         for name, value in headers:
             if name.lower() not in {"transfer-encoding", "connection", "content-length"}:
                 self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
+        told = dict(headers).get("Content-Length") if self.command == "HEAD" else None
+        self.send_header("Content-Length", told or str(len(content)))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
@@ -210,13 +231,34 @@ class _Proxy(BaseHTTPRequestHandler):
         scope = re.search(
             r"Credential=[^/]+/\d+/[^/]+/([a-z0-9-]+)/", self.headers.get("Authorization", "")
         )
-        service = scope[1] if scope else "?"
+        service = scope[1] if scope else "s3" if "X-Amz-Signature=" in self.path else "?"
         given = {}
         if self.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
             given = dict(parse_qsl(body.decode(), keep_blank_values=True))
         target = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
         action = given.get("Action") or target or f"{self.command} {self.path.partition('?')[0]}"
         return Call(service, action, given, body)
+
+    def _is_damaged(self, body: bytes) -> bool:
+        told = self.headers.get("x-amz-checksum-sha256")
+        return told is not None and told != base64.b64encode(hashlib.sha256(body).digest()).decode()
+
+    def _with_checksums(self, status: int, content: bytes) -> bytes:
+        """Remembers a part's checksum, and names those of parts that are listed."""
+        query = dict(parse_qsl(urlsplit(self.path).query))
+        upload, part = query.get("uploadId", ""), query.get("partNumber", "")
+        told = self.headers.get("x-amz-checksum-sha256")
+        if status == 200 and part and told:
+            self.aws.checksums[upload, part] = told
+
+        def named(found: re.Match[str]) -> str:
+            known = self.aws.checksums.get((upload, found[1]))
+            return found[0] + (f"<ChecksumSHA256>{known}</ChecksumSHA256>" if known else "")
+
+        if self.command == "GET" and upload:
+            text = content.decode()
+            return re.sub(r"<PartNumber>(\d+)</PartNumber>", named, text).encode()
+        return content
 
     def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         connection = http.client.HTTPConnection(*self.moto, timeout=60)

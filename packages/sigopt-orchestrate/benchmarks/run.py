@@ -4,7 +4,7 @@
 is not measured anew stays as it was. O1 to O3 and O5 put together what `search/cells.py` has run.
 CPU seconds are those of a process and its children; compare ratios, not absolute figures. S1
 measures Ray Tune too where $RAY_PYTHON is an interpreter that has it; its wall-clock figures, as
-S2's, S3's, S5's, K3's and K4's, want a machine with nothing else to do. K1 to K5 need root and
+S2's, S3's, S5's, K3's and K4's, want a machine with nothing else to do. K1 to K6 need root and
 $ORCHESTRATE_KUBE, the program that starts a Kubernetes.
 """
 
@@ -29,6 +29,7 @@ FIGURES = {
     "K3": "on_kubernetes.trials:k3",
     "K4": "on_kubernetes.thousand:measure",
     "K5": "on_kubernetes.gangs:measure",
+    "K6": "on_kubernetes.installed:measure",
     "P1": "hundred_thousand:measure",
     "E1": "eks_interruptions:measure",
     "E2": "ec2_faults:e2",

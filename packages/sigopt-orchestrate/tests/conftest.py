@@ -8,14 +8,19 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from sigopt_orchestrate.aws import session
 from sigopt_orchestrate.spec import Experiment
 from sigopt_orchestrate.store import ExperimentRecord, Store
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "benchmarks")]
 from private_postgresql import binaries, private_postgresql
+
+if TYPE_CHECKING:
+    from pretend_aws import Aws
 
 
 @pytest.fixture
@@ -121,3 +126,49 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
         pytest.skip("mounting a small disk is not allowed here")
     yield SmallDisk(path)
     subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+@pytest.fixture(scope="session")
+def aws_server() -> Iterator["Aws"]:
+    """moto's server behind a proxy, once for all tests."""
+    pytest.importorskip("moto", reason="moto[server] is not installed")
+    from pretend_aws import pretend_aws  # noqa: PLC0415 - moto takes seconds
+
+    session.client.cache_clear()
+    with pretend_aws() as server:
+        yield server
+    session.client.cache_clear()
+
+
+@pytest.fixture
+def aws(aws_server: "Aws", monkeypatch: pytest.MonkeyPatch) -> Iterator["Aws"]:
+    """AWS without instances, rules and calls; boto3 in this process finds it."""
+    for name, value in aws_server.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    aws_server.calls.clear()
+    yield aws_server
+    aws_server.rule = None
+    for instance in aws_server.instances("pending", "running"):
+        instance.terminate()
+
+
+@pytest.fixture
+def make_bucket(aws: "Aws") -> Iterator[Callable[..., str]]:
+    """Makes buckets of S3, and gives their names; they go with all that is in them."""
+    assert aws.url
+    made: list[tuple[str, session.Client]] = []
+
+    def make(name: str, region: str | None = None) -> str:
+        s3 = session.client("s3", region)
+        place = {"CreateBucketConfiguration": {"LocationConstraint": region}} if region else {}
+        s3.call("create_bucket", Bucket=name, **place)
+        made.append((name, s3))
+        return name
+
+    yield make
+    aws.rule = None
+    for name, s3 in made:
+        for one in s3.pages("list_objects_v2", "Contents", Bucket=name):
+            s3.call("delete_object", Bucket=name, Key=one["Key"])
+        s3.call("delete_bucket", Bucket=name)

@@ -52,6 +52,7 @@ class WalkEvidence:
         by_item = sparse.csr_array(matrix.T.tocsr())
         self.item_degrees = np.diff(by_item.indptr).astype(np.int64)
         self.alpha = alpha
+        self._max_neighbours = max_neighbours
         if max_neighbours:
             by_item = _sampled(by_item, max_neighbours, generator or np.random.default_rng(0))
         self.by_item = by_item
@@ -61,6 +62,11 @@ class WalkEvidence:
         other = copy.copy(self)
         other.alpha = alpha
         return other
+
+    def joined_by(self, newcomers: sparse.csr_array) -> WalkEvidence:
+        """Returns the evidence of the graph with k more users behind its own, binary CSR (k, Q)."""
+        grown = sparse.csr_array(sparse.vstack([self.matrix, newcomers], format="csr"))
+        return WalkEvidence(grown, self.alpha, self._max_neighbours)
 
     def rows(self, users: NDArray[np.int64]) -> sparse.csr_array:
         """Returns s_uv of users (B,) in the graph and all v, CSR (B, P), float32."""

@@ -123,18 +123,6 @@ class EvidenceScorer:
             scores[start : start + at_a_time] = self.joined(reads)
         return scores
 
-    @torch.no_grad()
-    def of_histories(self, histories: sparse.csr_array, memories: Tensor) -> NDArray[np.float32]:
-        """Returns r_ui of shape (B, Q) for users who are not in the graph.
-
-        Args:
-            histories: binary CSR (B, Q).
-            memories: their m_u, (B, d).
-        """
-        rows = self.evidence.rows_of(histories)
-        reads = self._reads(rows, memories, lambda read: read.score_histories(histories))
-        return self.joined(reads)
-
     def _reads(
         self,
         rows: sparse.csr_array,
@@ -186,6 +174,32 @@ class LeftOutScorer:
         degrees[np.arange(users.size), self._item_of[users]] -= 1
         log_degrees = np.log(np.maximum(degrees, 1)).astype(np.float32)
         return network.joined(Reads(read, log_degrees, *2 * [np.zeros((), np.float32)]))
+
+
+class NewcomerScorer:
+    """Scores all items for users who join the graph and have no memory: no affinity is read.
+
+    Args:
+        scorer: over the graph without them, which stays as it is.
+        histories: what each of them has, binary CSR (k, Q).
+    """
+
+    def __init__(self, scorer: EvidenceScorer, histories: sparse.csr_array) -> None:
+        self._network, self._linear = scorer.network, scorer.linear
+        self._first = scorer.evidence.matrix.shape[0]
+        self._evidence = scorer.evidence.joined_by(histories)
+        self._histories = histories
+
+    def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Returns scores (B, Q) for row numbers of the histories (B,)."""
+        network, evidence, nothing = self._network, self._evidence, np.zeros((), np.float32)
+        rows = evidence.rows(self._first + users)
+        read = evidence.catalogue(rows, network.gamma.item(), network.delta.item())
+        log_degrees = np.log(np.maximum(evidence.item_degrees, 1)).astype(np.float32)
+        linear = nothing
+        if self._linear is not None and network.items.item():
+            linear = _bent(self._linear.score_histories(self._histories[users]))
+        return network.joined(Reads(read, log_degrees, nothing, linear))
 
 
 class AffinityScorer:

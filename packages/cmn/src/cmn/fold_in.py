@@ -1,7 +1,8 @@
 """Fold-in: users who were not there at training, known by their histories alone.
 
-Their m_u are predicted from their items' memories in closed form (`growth`). The model stays as it
-is, and the newcomers are in no N(i).
+The paper's network: their m_u are predicted from their items' memories in closed form (`growth`),
+and they are in no N(i). The evidence network: they join the N(i) of their items, for each other as
+well, and have no m_u. Either way the model stays as it is.
 
 Letters: B newcomers, P users, Q items, d the embedding size.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cmn.evidence_scoring import EvidenceScorer
+from cmn.evidence_scoring import EvidenceScorer, NewcomerScorer
 from cmn.growth import MemoryMap
 from cmn.ranking import Ranker
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy import sparse
 
-    from cmn.evidence_network import EvidenceNetwork
     from cmn.interactions import Interactions
     from cmn.model import CMNNetwork
     from cmn.scoring import CatalogueScorer
@@ -72,27 +72,22 @@ class FoldIn:
 
 
 class EvidenceFoldIn:
-    """Folds newcomers into an evidence network: evidence and linear read need their items alone.
+    """Folds newcomers into an evidence network, whose memory is written to without training.
+
+    Evidence and linear read need their items alone. A predicted m_u would only disturb: of 1,000
+    newcomers' validation items on citeulike-a the ranking without it has an NDCG@10 of .196, with
+    it .174; and .173 where, in addition, they are no neighbours of each other.
 
     Args:
         scorer: of the fitted network.
-        network: the same.
-        known: binary CSR (P, Q) that it was fitted to.
     """
 
-    def __init__(
-        self, scorer: EvidenceScorer, network: EvidenceNetwork, known: sparse.csr_array
-    ) -> None:
+    def __init__(self, scorer: EvidenceScorer) -> None:
         self._scorer = scorer
-        self._predict = MemoryMap(known, network.item_memory, network.user_memory)
 
     def newcomers(self, histories: Interactions) -> Newcomers:
         """Returns the users with these histories."""
-        memories = self._predict(histories.matrix)
-        return Newcomers(
-            lambda rows: self._scorer.of_histories(histories.matrix[rows], memories[rows]),
-            histories,
-        )
+        return Newcomers(NewcomerScorer(self._scorer, histories.matrix).score, histories)
 
 
 def fold_in_of(
@@ -100,5 +95,5 @@ def fold_in_of(
 ) -> FoldIn | EvidenceFoldIn:
     """Returns what folds newcomers into a fitted network of either kind."""
     if isinstance(scorer, EvidenceScorer):
-        return EvidenceFoldIn(scorer, network, known)
+        return EvidenceFoldIn(scorer)
     return FoldIn(scorer, network, known)

@@ -13,9 +13,20 @@ BENCHMARKS = Path(__file__).parents[1]
 sys.path.append(str(BENCHMARKS.parent / "tests/kubernetes"))
 
 from cluster import IMAGE, Kube, start, start_control_plane  # noqa: E402 - the tests' own
+from rootfs import make_rootfs  # noqa: E402
 
 NAMESPACE = "load"
-__all__ = ["IMAGE", "NAMESPACE", "Doubles", "Kube", "cluster", "doubles", "orchestrate"]
+__all__ = [
+    "BENCHMARKS",
+    "IMAGE",
+    "NAMESPACE",
+    "Doubles",
+    "Kube",
+    "cluster",
+    "doubles",
+    "make_rootfs",
+    "orchestrate",
+]
 
 
 @contextmanager
@@ -27,7 +38,7 @@ def cluster(folder: Path, *, node: bool) -> Iterator[Kube]:
         node: Whether it has a real node, with an image that has python3.
     """
     if not os.environ.get("ORCHESTRATE_KUBE"):
-        sys.exit("K1 to K5 need $ORCHESTRATE_KUBE, the program that starts a Kubernetes")
+        sys.exit("K1 to K6 need $ORCHESTRATE_KUBE, the program that starts a Kubernetes")
     program, home = Path(os.environ["ORCHESTRATE_KUBE"]).absolute(), folder / "cluster"
     if node and os.environ.get("ORCHESTRATE_KUBE_DIR"):  # as for the tests: one that is up already
         kube = Kube(program, Path(os.environ["ORCHESTRATE_KUBE_DIR"]))
@@ -41,7 +52,7 @@ def cluster(folder: Path, *, node: bool) -> Iterator[Kube]:
             pass  # no pod is admitted before its controller has made the default one
         yield kube
     finally:
-        Kube(program, home).do("down")
+        Kube(program, home).end()
 
 
 class Doubles:

@@ -1,4 +1,4 @@
-"""moto's server behind a proxy, once for all tests, and hosts that run its instances."""
+"""Hosts that run moto's instances."""
 
 import base64
 import sys
@@ -12,30 +12,9 @@ from sigopt_orchestrate.aws import session
 from sigopt_orchestrate.spec import Experiment
 
 pytest.importorskip("moto", reason="moto[server] is not installed")
-sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[2] / "benchmarks")]
 from namespace_hosts import Hosts, can_run, namespace_hosts
-from pretend_aws import AMI, Aws, pretend_aws
-
-
-@pytest.fixture(scope="session")
-def aws_server() -> Iterator[Aws]:
-    session.client.cache_clear()
-    with pretend_aws() as server:
-        yield server
-    session.client.cache_clear()
-
-
-@pytest.fixture
-def aws(aws_server: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
-    """AWS without instances, rules and calls; boto3 in this process finds it."""
-    for name, value in aws_server.environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    aws_server.calls.clear()
-    yield aws_server
-    aws_server.rule = None
-    for instance in aws_server.instances("pending", "running"):
-        instance.terminate()
+from pretend_aws import AMI, Aws
 
 
 @pytest.fixture

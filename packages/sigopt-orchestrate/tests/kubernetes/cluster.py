@@ -6,9 +6,11 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from on_kubernetes.api import Api
 from rootfs import make_rootfs
 
 IMAGE = "localhost/trial:1"
@@ -45,6 +47,12 @@ class Kube:
         with (self.folder.parent / "kube.log").open("ab") as log:
             subprocess.run(line, check=True, stdout=log, stderr=log, timeout=300)
 
+    def end(self) -> None:
+        """Ends all of it; what would take its time to end well is not asked to."""
+        for part in ("proxy", "kubelet", "scheduler", "controller-manager", "apiserver"):
+            self.do("kill", part)
+        self.do("down")
+
     def kubectl(self, *arguments: str, given: str | None = None) -> str:
         """Returns what kubectl says."""
         kubectl = [f"{self.binaries}/kubectl", "--kubeconfig", str(self.kubeconfig)]
@@ -60,6 +68,21 @@ class Kube:
         found = json.loads(self.kubectl("get", *arguments, "-o", "json"))
         items: list[dict[str, Any]] = found.get("items", [found])
         return items
+
+    def listed(self, namespace: str, *kinds: str) -> list[dict[str, Any]]:
+        """Returns what there is of some kinds of the core API, without a process for each look."""
+        root = f"/api/v1/namespaces/{namespace}"
+        return [one for kind in kinds for one in self._api.insist("GET", f"{root}/{kind}")["items"]]
+
+    @cached_property
+    def _api(self) -> Api:
+        return Api(self.kubeconfig, "tests")
+
+    def ours(self, namespace: str) -> list[str]:
+        """Returns the names of all objects of experiments, Jobs apart."""
+        found = self.listed(namespace, "pods", "secrets", "configmaps")
+        names = [one["metadata"]["name"] for one in found]
+        return [name for name in names if name.startswith("orc-")]
 
     def audited(self) -> list[dict[str, Any]]:
         """Returns the requests of orchestrate's own that the API server has seen."""

@@ -14,6 +14,7 @@ import pytest
 sys.path.append(str(Path(__file__).parent))
 from cluster import IMAGE, Kube, start
 
+from sigopt_orchestrate.artifacts.keeper import open_keeper
 from sigopt_orchestrate.executors import Attempt, Presence, Work
 from sigopt_orchestrate.executors.kubernetes.cluster import Cluster, open_cluster
 from sigopt_orchestrate.executors.kubernetes.executor import KubernetesExecutor
@@ -42,7 +43,7 @@ def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
     try:
         yield start(program, folder, ("mpich", "mpi4py"))
     finally:
-        Kube(program, folder).do("down")
+        Kube(program, folder).end()
 
 
 class Bench:
@@ -59,17 +60,31 @@ class Bench:
         self.attempts: dict[str, Attempt] = {}
 
     def another_leader(self) -> KubernetesExecutor:
-        return KubernetesExecutor(self.experiment, self.folder, self.cluster)
+        keeper = open_keeper(self.experiment) if self.experiment.spec.artifacts else None
+        return KubernetesExecutor(self.experiment, self.folder, self.cluster, keeper)
 
-    def attempt(self) -> Attempt:
+    def attempt(self, after: Attempt | None = None) -> Attempt:
+        """Makes another trial's first attempt, or a trial's next one."""
         token = str(uuid.uuid4())
         folder = self.folder.attempt(len(self.attempts) + 1, 1)
+        if after is not None:
+            folder = self.folder.attempt(after.folder.trial, after.folder.number + 1)
         self.attempts[token] = Attempt(token, folder)
         return self.attempts[token]
 
-    def submit(self, *argv: str, memory: int | None = None, **timeouts: object) -> Attempt:
-        attempt = self.attempt()
-        env = {"ORCHESTRATE_EXPERIMENT": "1", "ORCHESTRATE_TRIAL": str(len(self.attempts))}
+    def submit(
+        self,
+        *argv: str,
+        memory: int | None = None,
+        after: Attempt | None = None,
+        **timeouts: object,
+    ) -> Attempt:
+        attempt = self.attempt(after)
+        env = {
+            "ORCHESTRATE_EXPERIMENT": "1",
+            "ORCHESTRATE_TRIAL": str(attempt.folder.trial),
+            "ORCHESTRATE_PARAMETERS": '{"x": 0.25}',
+        }
         limits = Timeouts.model_validate({"grace": 2, **timeouts})
         self.executor.submit(attempt, Work(list(argv), env, Path("/"), limits, memory))
         return attempt
@@ -104,15 +119,20 @@ class Bench:
         raise AssertionError(f"no {what} within {seconds} s: {look()}")
 
     def pods(self) -> list[str]:
-        namespace = self.cluster.namespace
-        return [pod["metadata"]["name"] for pod in self.kube.get("pods", "-n", namespace)]
+        """Returns the pods that there are."""
+        return [pod["metadata"]["name"] for pod in self._pods()]
+
+    def staying(self) -> list[str]:
+        """Returns the pods that nobody has asked to go."""
+        told = [pod["metadata"] for pod in self._pods()]
+        return [metadata["name"] for metadata in told if "deletionTimestamp" not in metadata]
 
     def objects(self) -> list[str]:
         """Returns all that is left of the experiment in the cluster."""
-        said = self.kube.kubectl(
-            "get", "pods,secrets,configmaps", "-n", self.cluster.namespace, "-o", "name"
-        )
-        return [line for line in said.split() if "/orc-" in line]
+        return self.kube.ours(self.cluster.namespace)
+
+    def _pods(self) -> list[dict[str, Any]]:
+        return self.kube.listed(self.cluster.namespace, "pods")
 
     def close(self) -> None:
         self.executor.retain([])

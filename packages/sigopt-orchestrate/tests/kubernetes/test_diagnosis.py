@@ -27,7 +27,7 @@ def told(
     if deleting:
         metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     found = [{"type": "Ready", "status": "True" if ready else "False"}, *conditions]
-    containers = [] if state is None else [{"state": state}]
+    containers = [] if state is None else [{"name": "trial", "state": state}]
     return read_pod(
         {
             "metadata": metadata,
@@ -90,6 +90,15 @@ def waiting(reason: str, message: str = "") -> Pod:
             Lost("its node n1 does not answer"),
         ),
         (told(RUNNING, ready=False), Running()),
+        (
+            told(
+                RUNNING,
+                ready=False,
+                deleting=True,
+                conditions=({"type": "ContainersReady", "status": "False"},),
+            ),
+            Running(),  # its node speaks, and ends it
+        ),
         (waiting("ContainerCreating"), Starting()),
         (
             waiting("ErrImagePull", "manifest unknown: no such tag"),
@@ -138,6 +147,13 @@ def waiting(reason: str, message: str = "") -> Pod:
 )
 def test_one_pod(pod: Pod, found: Presence) -> None:
     assert diagnose([pod], [], 1, ours=False) == found
+
+
+def test_a_container_that_somebody_has_injected_is_none_of_ours() -> None:
+    ended = {"terminated": {"exitCode": 3, "reason": "Error", "message": said(3)}}
+    statuses = [{"name": "proxy", "state": RUNNING}, {"name": "trial", "state": ended}]
+    pod = told(containerStatuses=statuses)
+    assert diagnose([pod], [], 1, ours=False) == Ended(Exit(3))
 
 
 def test_what_we_ended_is_stopped_and_what_others_ended_is_lost() -> None:

@@ -48,25 +48,21 @@ def test_one_rank_that_fails_ends_the_others_and_is_the_trials_failure(make_benc
     assert bench.until(attempt, Ended) == Ended(Exit(9))
 
 
-@pytest.mark.parametrize("rank", [0, 2])
-def test_a_lost_rank_ends_the_gang_and_is_no_failure_of_the_trial(make_bench, rank: int) -> None:
+def test_a_lost_rank_ends_the_gang_and_is_no_failure_of_the_trial(make_bench) -> None:
     bench = make_bench(nodes={"count": 3})
-    attempt = bench.submit(*FOREVER)
-    bench.until(attempt, Running)
-    bench.wait(
-        lambda: attempt.folder.log.exists() and attempt.folder.log.read_text().count("up") == 3,
-        "up",
-    )
-    name = f"{bench.executor._tasks[attempt.token].name}-{rank}"
-    bench.kube.kubectl(
-        "delete", "pod", name, "-n", bench.cluster.namespace, "--wait=false", "--grace-period=1"
-    )
-    assert (
-        "lost" in bench.until(attempt, Lost).reason
-        or "deleted" in bench.until(attempt, Lost).reason
-    )
+    attempts = {rank: bench.submit(*FOREVER) for rank in (0, 2)}
+    for attempt in attempts.values():
+        bench.until(attempt, Running)
+        log = attempt.folder.log
+        bench.wait(lambda log=log: log.exists() and log.read_text().count("up") == 3, "up")
+    names = [f"{bench.executor._tasks[a.token].name}-{rank}" for rank, a in attempts.items()]
+    gone = ("delete", "pod", *names, "-n", bench.cluster.namespace)
+    bench.kube.kubectl(*gone, "--wait=false", "--grace-period=1")
+    for attempt in attempts.values():
+        reason = bench.until(attempt, Lost).reason
+        assert "lost" in reason or "deleted" in reason
     bench.executor.retain([])
-    bench.wait(lambda: not bench.pods(), "end of all pods")
+    bench.wait(lambda: not bench.staying(), "end of all pods")
 
 
 def test_a_gang_that_does_not_fit_whole_starts_no_command(make_bench) -> None:

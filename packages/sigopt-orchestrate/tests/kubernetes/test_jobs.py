@@ -1,9 +1,11 @@
 """Attempts as Jobs: the decision on what a cluster says of them, and the real Job controller.
 
 The real server here is 1.20, which knows Jobs but neither their indices nor their failure policy;
-so what runs is the form for one node, by lowering the version from which Jobs are used.
+so what runs is the form for one node, by lowering the version from which Jobs are used. For gangs
+a few lines stand for what the controller does with indices from 1.21 on; the pods are real.
 """
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -11,10 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigopt_orchestrate.executors import Absent, Ended, Exit, Lost, Starting
+from sigopt_orchestrate.executors import Absent, Ended, Exit, Lost, Running, Starting
 from sigopt_orchestrate.executors.kubernetes import cluster as cluster_room
+from sigopt_orchestrate.executors.kubernetes import tasks
 from sigopt_orchestrate.executors.kubernetes.cluster import ApiError
 from sigopt_orchestrate.executors.kubernetes.jobs import Job, diagnose_job, read_job
+from sigopt_orchestrate.executors.kubernetes.manifests import AttemptObjects
 
 JOBS = st.builds(
     Job,
@@ -125,3 +129,79 @@ def test_a_job_that_an_earlier_leader_left_without_its_secret_is_given_up(
     jobs.executor = jobs.another_leader()
     jobs.until(attempt, (Absent, Lost))
     jobs.wait(lambda: not any("job" in name for name in left(jobs)), "end of the Job")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_job_without_pods_says_why(jobs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "_BARE_S", (0.2,))
+    jobs.kube.kubectl("create", "quota", "none", "--hard=pods=0", "-n", jobs.cluster.namespace)
+    attempt = jobs.submit("true")
+    jobs.wait(
+        lambda: (
+            "exceeded quota: none" in (getattr(jobs.executor.find(attempt), "reason", "") or "")
+        ),
+        "reason",
+    )
+    assert "exceeded quota" in json.loads(attempt.folder.place.read_bytes())["waits_for"]
+
+
+@pytest.fixture
+def indexed(monkeypatch: pytest.MonkeyPatch, make_bench: Callable[..., Any]) -> Any:
+    """A bench of gangs as Indexed Jobs, of which the old controller makes no pods."""
+    monkeypatch.setattr(cluster_room, "JOBS_FROM", (1, 20))
+    job = AttemptObjects.job
+
+    def idle(self: AttemptObjects, owner: dict[str, Any]) -> dict[str, Any]:
+        made = job(self, owner)
+        return made | {"spec": made["spec"] | {"parallelism": 0}}
+
+    monkeypatch.setattr(AttemptObjects, "job", idle)
+    return make_bench(nodes={"count": 3})
+
+
+def make_indexed_pods(bench: Any, attempt: Any) -> list[str]:
+    """Does what a newer Job controller does with an Indexed Job; returns the pods' names."""
+    namespace = bench.cluster.namespace
+    mine = ("-n", namespace, "-l", f"orchestrate/attempt={attempt.token}")
+    (job,) = bench.wait(lambda: bench.kube.get("jobs", *mine), "Job")
+    name, template = job["metadata"]["name"], job["spec"]["template"]
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "controller": True}
+    labels = {k: v for k, v in template["metadata"]["labels"].items() if k != "controller-uid"}
+    pods = []
+    for index in range(job["spec"]["completions"]):
+        spec = json.loads(json.dumps(template["spec"]))
+        variable = {"name": "JOB_COMPLETION_INDEX", "value": str(index)}
+        spec["containers"][0]["env"].append(variable)
+        metadata = {
+            "name": f"{name}-{index}-x7k2p",
+            "labels": labels | {"batch.kubernetes.io/job-completion-index": str(index)},
+            "ownerReferences": [owner | {"uid": job["metadata"]["uid"]}],
+        }
+        pods.append({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+    listed = {"apiVersion": "v1", "kind": "List", "items": pods}
+    bench.kube.kubectl("create", "-n", namespace, "-f", "-", given=json.dumps(listed))
+    return [pod["metadata"]["name"] for pod in pods]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_gang_of_an_indexed_job_runs_whole_and_is_lost_whole(indexed: Any) -> None:
+    first = indexed.submit("sh", "-c", 'echo "$RANK of $WORLD_SIZE"')
+    make_indexed_pods(indexed, first)
+    assert indexed.until(first, Ended) == Ended(Exit(0))
+    lines = sorted(first.folder.log.read_text().splitlines())
+    assert lines == ["[0] 0 of 3", "[1] 1 of 3", "[2] 2 of 3"]
+    second = indexed.submit("sh", "-c", "echo up; exec sleep 600")
+    names = make_indexed_pods(indexed, second)
+    indexed.until(second, Running)
+    indexed.wait(
+        lambda: second.folder.log.exists() and second.folder.log.read_text().count("up") == 3, "up"
+    )
+    namespace = indexed.cluster.namespace
+    gone = ("delete", "pod", names[2], "-n", namespace, "--wait=false", "--grace-period=1")
+    indexed.kube.kubectl(*gone)
+    indexed.until(second, Lost)
+    indexed.executor.retain([])
+    indexed.executor.close()
+    indexed.wait(lambda: not left(indexed), "empty namespace")

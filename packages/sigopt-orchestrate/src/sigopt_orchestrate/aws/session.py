@@ -130,7 +130,12 @@ def client(service: str, region: str | None = None) -> Client:
         signature_version="s3v4" if service == "s3" else None,
     )
     try:
-        raw = boto3.session.Session().client(service, region_name=region, config=config)
+        session = boto3.session.Session()
+        raw = session.client(service, region_name=region, config=config)
+        if service == "s3" and ".amazonaws.com" in raw.meta.endpoint_url:
+            # Else presigned addresses lead to us-east-1, whatever the bucket's region is.
+            virtual = config.merge(Config(s3={"addressing_style": "virtual"}))
+            raw = session.client(service, region_name=region, config=virtual)
     except (BotoCoreError, ValueError) as error:
         raise CloudError(f"AWS cannot be used: {error}") from None
     return Client(service, raw)

@@ -26,6 +26,7 @@ _COMMANDS = {
     "best": (f"{_ROOM}.show", "Show the best trial, or the Pareto front of two objectives."),
     "compare": (f"{_ROOM}.compare", "Show experiments side by side."),
     "logs": (f"{_ROOM}.logs", "Print what trials wrote, and follow it."),
+    "artifacts": (f"{_ROOM}.artifacts", "List and fetch what trials have left in S3."),
     "export": (f"{_ROOM}.export", "Write the trials as csv, json or parquet, or to other tools."),
     "report": (f"{_ROOM}.report", "Write one self-contained HTML page."),
     "server": (f"{_ROOM}.server", "Serve the dashboard and SigOpt's API v1."),

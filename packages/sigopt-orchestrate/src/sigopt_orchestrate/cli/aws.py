@@ -16,7 +16,7 @@ from sigopt_orchestrate.spec.cluster import read_yaml
 @click.command("policy")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def policy_command(file: Path) -> None:
-    """Print the least IAM policy for an experiment on EC2, or for a cluster.yml.
+    """Print the least IAM policy for an experiment on EC2 or with artifacts, or a cluster.yml.
 
     It is for whoever runs orchestrate; trials get their permissions from `backend.ec2.profile`.
     """
@@ -26,8 +26,11 @@ def policy_command(file: Path) -> None:
         document = cluster_policy(load_cluster(file))
     else:
         spec = load_experiment(file)
-        if spec.backend is None or spec.backend.ec2 is None:
-            raise SpecError(f"{file}: backend: only `backend: ec2` needs permissions of AWS")
+        on_ec2 = spec.backend is not None and spec.backend.ec2 is not None
+        if not on_ec2 and spec.artifacts is None:
+            raise SpecError(
+                f"{file}: backend: only `backend: ec2` and `artifacts` need permissions of AWS"
+            )
         document = experiment_policy(spec)
     click.echo(json.dumps(document, indent=2))
 

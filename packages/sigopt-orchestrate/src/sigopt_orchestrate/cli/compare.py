@@ -83,7 +83,7 @@ def _view(
         "observed": len(observed),
         "budget": record.spec.budget,
         "best_value": objective_value(metric, best[0]) if best else None,
-        "best": trial_view(best[0], folder) if best else None,
+        "best": trial_view(record, best[0], folder) if best else None,
         "best_of_first": first[-1] if first else None,
         "wall_s": wall_time_s(record, trials),
     }

@@ -17,8 +17,9 @@ from sigopt_orchestrate.cli.checks import report
 from sigopt_orchestrate.cli.options import home_option, json_option, store_option
 from sigopt_orchestrate.errors import OrchestrateError
 from sigopt_orchestrate.executors.checks import Check
+from sigopt_orchestrate.executors.preflight import preflight
 from sigopt_orchestrate.lifecycle import ExperimentState
-from sigopt_orchestrate.spec import Experiment, load_experiment
+from sigopt_orchestrate.spec import load_experiment
 from sigopt_orchestrate.store import Store, has_leader
 
 _EXTRAS = {
@@ -49,25 +50,8 @@ def doctor_command(*, file: Path | None, home: Path, url: str | None, as_json: b
         findings += check(home)
     findings += _store(home, url)
     if file is not None:
-        findings += _cluster(load_experiment(file))
+        findings += preflight(load_experiment(file))
     report(findings, as_json=as_json)
-
-
-def _cluster(spec: Experiment) -> Iterator[Check]:
-    if spec.backend is None:
-        return
-    if spec.backend.ec2 is not None:
-        from sigopt_orchestrate.executors.ec2 import preflight as ec2  # noqa: PLC0415
-
-        yield from ec2.preflight(spec)
-        return
-    from sigopt_orchestrate.executors.kubernetes.cluster import open_cluster  # noqa: PLC0415
-    from sigopt_orchestrate.executors.kubernetes.preflight import preflight  # noqa: PLC0415
-
-    try:
-        yield from preflight(open_cluster(spec.backend.kubernetes), spec)
-    except OrchestrateError as error:
-        yield Check("cluster", "bad", str(error))
 
 
 def _versions(_home: Path) -> Iterator[Check]:

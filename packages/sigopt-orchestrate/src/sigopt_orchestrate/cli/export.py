@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from sigopt_orchestrate.artifacts.keys import output_uri
 from sigopt_orchestrate.cli.options import (
     chosen,
     experiment_argument,
@@ -73,16 +74,17 @@ def export_command(
 def _write_table(
     record: ExperimentRecord, trials: list[TrialRecord], kind: str, output: str | None
 ) -> None:
-    table = tables.rows(record.spec, trials)
+    table, names = tables.rows(record.spec, trials), tables.columns(record.spec, trials)
+    if record.spec.artifacts is not None:
+        names.append("artifacts")
+        for row, trial in zip(table, trials, strict=True):
+            row["artifacts"] = output_uri(record, trial.number, trial.attempt)
     if kind == "parquet":
         if output is None:
             raise OrchestrateError("--output: is required for a parquet file")
         _writing(output, lambda path: tables.write_parquet(table, path))
         return
-    if kind == "csv":
-        text = tables.write_csv(table, tables.columns(record.spec, trials))
-    else:
-        text = tables.write_json(table)
+    text = tables.write_csv(table, names) if kind == "csv" else tables.write_json(table)
     if output is None:
         sys.stdout.write(text)
     else:

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,7 +17,10 @@ from sigopt_orchestrate.cli.options import (
 )
 from sigopt_orchestrate.cli.views import print_json
 from sigopt_orchestrate.errors import StoreError
-from sigopt_orchestrate.store import AttemptFolder, Store, has_leader
+from sigopt_orchestrate.store import AttemptFolder, ExperimentRecord, Store, has_leader
+
+if TYPE_CHECKING:
+    from sigopt_orchestrate.artifacts.reading import Shelf
 
 _POLL_S = 0.25
 
@@ -39,7 +43,8 @@ def logs_command(
 ) -> None:
     """Print what the trials of an experiment, the newest by default, wrote.
 
-    Each line begins with its trial's number, unless one trial is chosen.
+    Each line begins with its trial's number, unless one trial is chosen. What another machine has
+    run is brought from the file's `artifacts`.
     """
     store = Store.existing(home, url)
     record = chosen(store, experiment)
@@ -47,6 +52,7 @@ def logs_command(
     if trial is not None and trial > (count := len(store.trials(record.id))):
         raise StoreError(f"--trial {trial}: experiment {record.id} has {count} trials")
     hidden = [value for name in record.spec.secrets if (value := os.environ.get(name))]
+    restored = _Restorer(record)
     tails: dict[tuple[int, int], Tail] = {}
     seen = 0
     while True:
@@ -56,6 +62,8 @@ def logs_command(
             if trial in {None, one.number}:
                 for attempt in range(1, one.attempt + 1):
                     files = folder.attempt(one.number, attempt)
+                    if not live and not files.root.exists():  # another machine has run it
+                        restored.bring(files)
                     tails.setdefault((one.number, attempt), Tail(files))
         for number, attempt in sorted(tails):
             for line in tails[number, attempt].lines(final=not live):
@@ -65,6 +73,24 @@ def logs_command(
         if not live:
             return
         time.sleep(_POLL_S)
+
+
+class _Restorer:
+    """Brings logs back from the experiment's bucket, if it has one."""
+
+    def __init__(self, record: ExperimentRecord) -> None:
+        self._record = record
+        self._shelf: Shelf | None = None
+
+    def bring(self, files: AttemptFolder) -> None:
+        """Brings one attempt's."""
+        if self._record.spec.artifacts is None:
+            return
+        if self._shelf is None:
+            from sigopt_orchestrate.artifacts.reading import Shelf  # noqa: PLC0415 - boto3
+
+            self._shelf = Shelf(self._record)
+        self._shelf.restore_logs(files)
 
 
 class Tail:

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from sigopt_orchestrate.cli.keeping import keep_all
 from sigopt_orchestrate.cli.options import (
     chosen,
     experiment_argument,
@@ -14,6 +15,7 @@ from sigopt_orchestrate.cli.options import (
 )
 from sigopt_orchestrate.cli.running import check_runnable, check_secrets, run_to_its_end
 from sigopt_orchestrate.cli.views import print_json
+from sigopt_orchestrate.errors import OrchestrateError
 from sigopt_orchestrate.reconcile import create, steer
 from sigopt_orchestrate.spec import Experiment, load_experiment
 from sigopt_orchestrate.store import Store
@@ -63,15 +65,33 @@ def run_command(
 
 @click.command("resume")
 @experiment_argument
+@click.option(
+    "--all",
+    "all_of_them",
+    is_flag=True,
+    help="Go on with whatever is interrupted, now and later, until this is ended itself.",
+)
 @home_option
 @store_option
 @json_option
-def resume_command(experiment: int | None, home: Path, url: str | None, as_json: bool) -> None:
+def resume_command(
+    *,
+    experiment: int | None,
+    all_of_them: bool,
+    home: Path,
+    url: str | None,
+    as_json: bool,
+) -> None:
     """Go on with an experiment, the newest by default, after a pause, a stop or a crash.
 
     Trials that still run are taken over, those that ended meanwhile are collected, and those that
     were lost or stopped run again. If it is only paused, its own orchestrate goes on.
     """
+    if all_of_them:
+        if experiment is not None:
+            raise OrchestrateError("--all and an experiment exclude each other")
+        keep_all(home, url)
+        return
     store = Store.existing(home, url)
     record = chosen(store, experiment)
     if record.paused and steer.resume_paused(store, record):

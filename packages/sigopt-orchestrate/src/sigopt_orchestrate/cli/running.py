@@ -10,7 +10,8 @@ from sigopt_orchestrate.cli.progress import progress
 from sigopt_orchestrate.cli.tables import open_console, print_best
 from sigopt_orchestrate.cli.views import print_json, summary_view
 from sigopt_orchestrate.dashboard import best_trials
-from sigopt_orchestrate.errors import CloudError, ClusterError, SpecError
+from sigopt_orchestrate.errors import SpecError
+from sigopt_orchestrate.executors.preflight import preflight
 from sigopt_orchestrate.lifecycle import ExperimentState
 from sigopt_orchestrate.reconcile import local_loop
 from sigopt_orchestrate.spec import Experiment, placeholders
@@ -45,7 +46,7 @@ def run_to_its_end(store: Store, experiment: ExperimentRecord, *, as_json: bool)
 
 
 def check_runnable(spec: Experiment, directory: Path, where: str) -> None:
-    """Finds the program and the secrets before anything starts.
+    """Finds program and secrets, asks EC2, the cluster and the bucket, before anything starts.
 
     Args:
         spec: The experiment.
@@ -53,13 +54,16 @@ def check_runnable(spec: Experiment, directory: Path, where: str) -> None:
         where: What errors begin with, usually the experiment file.
 
     Raises:
-        SpecError: If there is no command, its program is not to be found, or a secret is not set.
+        SpecError: If there is no command, its program is not to be found, a secret is not set, or
+            the experiment's trials could not run where they are to.
     """
     if spec.command is None:
         raise SpecError(f"{where}: command: is required")
     check_secrets(spec, where)
+    bad = next((found for found in preflight(spec) if found.verdict == "bad"), None)
+    if bad is not None:
+        raise SpecError(f"{where}: {bad.said}")
     if spec.backend is not None:
-        check_backend(spec, where)
         return
     if isinstance(spec.command, str) or any(placeholders(spec.command[0])):
         return
@@ -68,24 +72,6 @@ def check_runnable(spec: Experiment, directory: Path, where: str) -> None:
     target = str(directory / program) if "/" in program else program
     if shutil.which(target, path=path) is None:
         raise SpecError(f"{where}: command: {program!r} is not a program that can be executed")
-
-
-def check_backend(spec: Experiment, where: str) -> None:
-    """Asks EC2 or the cluster whether it would take the experiment's trials."""
-    assert spec.backend is not None  # noqa: S101
-    if spec.backend.ec2 is not None:
-        from sigopt_orchestrate.executors.ec2 import preflight as ec2  # noqa: PLC0415
-
-        for one in ec2.preflight(spec):
-            if one.verdict == "bad":
-                raise CloudError(f"{where}: {one.said}")
-        return
-    from sigopt_orchestrate.executors.kubernetes.cluster import open_cluster  # noqa: PLC0415
-    from sigopt_orchestrate.executors.kubernetes.preflight import preflight  # noqa: PLC0415
-
-    for found in preflight(open_cluster(spec.backend.kubernetes), spec):
-        if found.verdict == "bad":
-            raise ClusterError(f"{where}: {found.said}")
 
 
 def check_secrets(spec: Experiment, where: str) -> None:

@@ -7,6 +7,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from sigopt_orchestrate.artifacts.keys import output_uri
 from sigopt_orchestrate.cli.options import (
     chosen,
     experiment_argument,
@@ -34,7 +35,7 @@ def status_command(experiment: int | None, home: Path, url: str | None, as_json:
     view = summary_view(store, record, trials)
     folder = store.home.experiment(record.id)
     if as_json:
-        print_json({**view, "trials": [trial_view(trial, folder) for trial in trials]})
+        print_json({**view, "trials": [trial_view(record, trial, folder) for trial in trials]})
         return
     places = {
         trial.number: f"{place.where} ({place.asked})" if place.asked else place.where
@@ -89,6 +90,11 @@ def best_command(experiment: int | None, home: Path, url: str | None, as_json: b
     best = best_trials(record.spec, store.trials(record.id))
     if as_json:
         folder = store.home.experiment(record.id)
-        print_json([trial_view(trial, folder) for trial in best])
+        print_json([trial_view(record, trial, folder) for trial in best])
     else:
-        print_best(open_console(), record.spec, best)
+        console = open_console()
+        print_best(console, record.spec, best)
+        for trial in best:
+            kept = output_uri(record, trial.number, trial.attempt)
+            if kept is not None:
+                console.print(f"trial {trial.number}'s output: {kept}", markup=False)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from sigopt_orchestrate.artifacts.keys import output_uri
 from sigopt_orchestrate.cli.places import read_place
 from sigopt_orchestrate.dashboard import best_trials
 from sigopt_orchestrate.executors import experiment_spending, trial_usd
@@ -27,14 +28,16 @@ def print_json(view: View | Sequence[View]) -> None:
     click.echo(json.dumps(view))
 
 
-def trial_view(trial: TrialRecord, folder: ExperimentFolder) -> View:
+def trial_view(experiment: ExperimentRecord, trial: TrialRecord, folder: ExperimentFolder) -> View:
     """Returns a trial as plain values; times in Unix seconds.
 
     Args:
+        experiment: Whose trial it is.
         trial: The trial.
         folder: Where the files of its experiment lie.
     """
     files = folder.attempt(trial.number, trial.attempt)
+    kept = output_uri(experiment, trial.number, trial.attempt)
     place = read_place(files) if trial.state.in_flight else None
     return {
         "number": trial.number,
@@ -49,6 +52,7 @@ def trial_view(trial: TrialRecord, folder: ExperimentFolder) -> View:
         "ended_at": trial.ended_at,
         "cost_usd": trial_usd(folder, trial.number, trial.attempt),
         "output": str(files.output),
+        **({} if kept is None else {"artifacts": kept}),
         **({} if place is None else {"place": asdict(place)}),
     }
 
@@ -65,7 +69,7 @@ def summary_view(store: Store, experiment: ExperimentRecord, trials: Sequence[Tr
         "budget": experiment.spec.budget,
         "observed": sum(trial.state.observed for trial in trials),
         "trials": {str(s): n for s in TrialState if (n := sum(t.state is s for t in trials))},
-        "best": [trial_view(t, folder) for t in best_trials(experiment.spec, trials)],
+        "best": [trial_view(experiment, t, folder) for t in best_trials(experiment.spec, trials)],
         "cost_usd": None if spent is None else spent.usd,
         "created_at": experiment.created_at,
         "ended_at": experiment.ended_at,

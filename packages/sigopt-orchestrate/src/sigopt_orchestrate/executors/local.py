@@ -36,6 +36,7 @@ class LocalExecutor:
         """Has a supervisor forked, which claims the attempt and executes its command."""
         files = attempt.folder
         files.output.mkdir(parents=True, exist_ok=True)
+        files.checkpoint.mkdir(exist_ok=True)
         self._starter.start(
             {
                 "folder": str(files.root),

@@ -10,8 +10,9 @@ class Exit:
     Attributes:
         code: The command's exit status, negative for a signal; None if it could not be executed.
         ended_by: Why it was made to end: `stop`, `timeout`, `memory` (it had used it up) or `lease`
-            (its leader was gone); `disk` if it ended by itself on a disk with no space left; None
-            if it just ended by itself.
+            (its leader was gone); `disk` if it ended by itself on a disk with no space left, and
+            `server` if the server that it reports to was gone then; None if it just ended by
+            itself.
         error: Why the command could not be executed.
     """
 

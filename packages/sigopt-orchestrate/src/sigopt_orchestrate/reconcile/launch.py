@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sigopt_orchestrate.errors import SpecError
 from sigopt_orchestrate.executors import Executor, LocalExecutor
@@ -10,6 +11,9 @@ from sigopt_orchestrate.optimizer import SuggestionService
 from sigopt_orchestrate.reconcile.loop import RunLoop, Watch
 from sigopt_orchestrate.spec import Experiment
 from sigopt_orchestrate.store import ExperimentFolder, ExperimentRecord, Store, lead
+
+if TYPE_CHECKING:
+    from sigopt_orchestrate.artifacts.keeper import Keeper
 
 
 def create(store: Store, spec: Experiment, directory: Path) -> ExperimentRecord:
@@ -35,22 +39,37 @@ def executor_of(experiment: ExperimentRecord, folder: ExperimentFolder) -> Execu
 
     Raises:
         ClusterError: If there is no such cluster.
-        CloudError: If EC2 cannot be used.
+        CloudError: If EC2, or the bucket for artifacts, cannot be used.
         MissingDependencyError: If the package that reaches clusters is not installed.
     """
+    wanted = experiment.spec.artifacts
+    if wanted is None:
+        return _runner(experiment, folder, None)
+    from sigopt_orchestrate.artifacts.keeper import open_keeper  # noqa: PLC0415 - boto3 is slow
+    from sigopt_orchestrate.executors.archiving import ArchivingExecutor  # noqa: PLC0415
+
+    keeper = open_keeper(experiment)
+    local = experiment.spec.backend is None
+    inner = _runner(experiment, folder, keeper)
+    return ArchivingExecutor(inner, keeper, folder, wanted, carries=local)
+
+
+def _runner(
+    experiment: ExperimentRecord, folder: ExperimentFolder, keeper: "Keeper | None"
+) -> Executor:
     if experiment.spec.backend is None:
         return LocalExecutor(folder)
     if experiment.spec.backend.ec2 is not None:
         from sigopt_orchestrate.executors.ec2.executor import Ec2Executor  # noqa: PLC0415
 
-        return Ec2Executor(experiment, folder)
+        return Ec2Executor(experiment, folder, keeper)
     from sigopt_orchestrate.executors.kubernetes.cluster import open_cluster  # noqa: PLC0415
     from sigopt_orchestrate.executors.kubernetes.executor import (  # noqa: PLC0415 - a few ms
         KubernetesExecutor,
     )
 
     cluster = open_cluster(experiment.spec.backend.kubernetes)
-    return KubernetesExecutor(experiment, folder, cluster)
+    return KubernetesExecutor(experiment, folder, cluster, keeper)
 
 
 @contextmanager

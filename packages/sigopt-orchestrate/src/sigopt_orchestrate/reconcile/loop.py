@@ -10,6 +10,7 @@ from sigopt_orchestrate.errors import StoreUnavailableError, SuggestionError
 from sigopt_orchestrate.executors import Attempt, Ended, Executor, Presence, Starting
 from sigopt_orchestrate.lifecycle import ExperimentState, TrialState
 from sigopt_orchestrate.reconcile.early import EarlyEnds
+from sigopt_orchestrate.reconcile.heartbeat import Heartbeat
 from sigopt_orchestrate.reconcile.limits import limit_reached
 from sigopt_orchestrate.reconcile.outcome import Misconfigured, Outcome, read_outcome
 from sigopt_orchestrate.reconcile.patience import Patience
@@ -41,6 +42,7 @@ _FULL_LOOK_S = 1.0  # in between, only those are looked at that said something o
 _STARTING_LOOK_S = 0.1
 _RETRY_S = 0.5
 _STOP_PATIENCE_S = 10.0
+_SAVING_S = 120.0  # for a last checkpoint on its way to the bucket
 _PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 
 
@@ -80,13 +82,15 @@ class RunLoop:
             self._experiment = take_retries(ledger)
         self._supply = Supply(self._experiment.spec, suggestions)
         self._early = EarlyEnds(self._experiment.spec, folder)
-        self._patience = Patience(self._experiment.spec.timeouts)
+        spec = self._experiment.spec
+        self._patience = Patience(spec.timeouts, saving_s=_SAVING_S if spec.artifacts else 0.0)
+        self._heart = Heartbeat(folder.heartbeat, spec.timeouts.heartbeat_s)
         self._stop_requested = False
         self._verdict: str | None = None
         self._limit: str | None = None
         self._misconfigured: set[int] = set()
         self._hints: set[tuple[int, int]] = set()
-        self._next_full_look = self._next_beat = 0.0
+        self._next_full_look = 0.0
         ledger.roster.take_changes()
         self._supply.remember(ledger.trials())
 
@@ -145,7 +149,7 @@ class RunLoop:
                 elif self._stop_requested and time.monotonic() - since > _STOP_PATIENCE_S:
                     raise
                 self._next_full_look = 0.0  # what was found has not been recorded
-                self._beat()
+                self._heart.beat()
                 self._wait(_RETRY_S)
             else:
                 if since is not None:
@@ -154,7 +158,7 @@ class RunLoop:
 
     def _pass(self) -> bool:
         """Looks and acts once; returns whether a trial moved, and so another look is due now."""
-        self._beat()
+        self._heart.beat()
         self._hear_suggestion()
         self._ledger.catch_up()
         found, ended = self._look()
@@ -286,23 +290,13 @@ class RunLoop:
         folder = self._folder.attempt(trial.number, trial.attempt)
         return Attempt(token=trial.token or "", folder=folder)
 
-    def _beat(self) -> None:
-        """Touches the heartbeat, by which trials know that somebody cares for them."""
-        now = time.monotonic()
-        if now >= self._next_beat:
-            self._folder.heartbeat.touch()
-            self._next_beat = now + self._beat_s
-
-    @property
-    def _beat_s(self) -> float:
-        return min(1.0, self._experiment.spec.timeouts.heartbeat_s / 4)
-
     def _pause_s(self) -> float:
         """Returns how long there is nothing to do, unless somebody says something."""
         roster = self._ledger.roster
         pauses = [self._patience.pause_left_s(t) for t in roster.waiting.values()]
         starting = any(t.state is not TrialState.RUNNING for t in roster.in_flight.values())
-        return min([self._beat_s, *(p for p in pauses if p), *([_STARTING_LOOK_S] * starting)])
+        looks = [self._heart.period_s, *([_STARTING_LOOK_S] * starting)]
+        return min([*looks, *(pause for pause in pauses if pause)])
 
     def _wait(self, seconds: float) -> None:
         self._hints |= self._waker.wait(self._supply.awaited, seconds)

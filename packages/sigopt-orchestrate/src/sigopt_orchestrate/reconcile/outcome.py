@@ -69,6 +69,8 @@ def read_outcome(spec: Experiment, folder: AttemptFolder, end: Exit) -> Outcome:
         return Stopped()
     if end.ended_by == "lease":
         return Interrupted(f"no orchestrate was alive for {spec.timeouts.heartbeat_s:g} s")
+    if end.ended_by == "server":
+        return Interrupted("the server that it reports to did not answer")
     if end.ended_by == "memory":
         return OutOfMemory("out of memory")
     try:

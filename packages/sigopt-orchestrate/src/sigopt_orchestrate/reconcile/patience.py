@@ -18,8 +18,15 @@ class Patience:
     long to put up with it.
     """
 
-    def __init__(self, timeouts: Timeouts, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        timeouts: Timeouts,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        saving_s: float = 0.0,
+    ) -> None:
         self._timeouts = timeouts
+        self._ending_s = timeouts.grace_s + _MARGIN_S + saving_s
         self._clock = clock
         self._pending: dict[str, float] = {}
         self._ending: dict[str, float] = {}
@@ -40,8 +47,7 @@ class Patience:
     def ending_too_long(self, token: str) -> bool:
         """Returns whether the attempt, which was asked to end, should have by now."""
         now = self._clock()
-        limit = self._timeouts.grace_s + _MARGIN_S
-        return now - self._ending.setdefault(token, now) > limit
+        return now - self._ending.setdefault(token, now) > self._ending_s
 
     def forget(self, token: str) -> None:
         """Forgets an attempt that is no more."""

@@ -25,6 +25,7 @@ def work_of(experiment: ExperimentRecord, trial: TrialRecord, folder: AttemptFol
             worker.METRIC_NAMES: json.dumps([metric.name for metric in spec.metrics]),
             worker.STOP: str(folder.stop),
             worker.OUTPUT: str(folder.output),
+            worker.CHECKPOINT: str(folder.checkpoint),
             **({} if memory is None else {worker.MEMORY: str(memory)}),
         },
         directory=experiment.directory,

@@ -14,9 +14,10 @@ from enum import StrEnum
 from sqlalchemy import Connection, Row, select
 
 from sigopt_orchestrate.server.errors import ForbiddenError, UnauthorizedError
-from sigopt_orchestrate.store.resources import tokens
+from sigopt_orchestrate.store.resources import tokens, training_runs
 
 _REMEMBERED_S = 1.0
+_AFTERWORD_S = 60
 _REMEMBERED = 1000
 
 
@@ -89,13 +90,15 @@ def find_caller(tx: Connection, token: str) -> Caller:
     """Returns the owner of `token`.
 
     Raises:
-        ForbiddenError: If the token is unknown, revoked or expired.
+        ForbiddenError: If the token is unknown, revoked or expired, or a trial's that has ended.
     """
     found = tx.execute(select(tokens).where(tokens.c.digest == digest(token))).one_or_none()
     if found is None or found.revoked is not None:
         raise ForbiddenError("the token is not valid")
     caller = _caller(found)
     _refuse_expired(caller)
+    if caller.scope is Scope.TRIAL:
+        _refuse_after_the_run(tx, caller)
     return caller
 
 
@@ -131,6 +134,14 @@ class RememberedCallers:
 def _refuse_expired(caller: Caller) -> None:
     if caller.expires is not None and caller.expires <= time.time():
         raise ForbiddenError("the token has expired")
+
+
+def _refuse_after_the_run(tx: Connection, caller: Caller) -> None:
+    """Refuses a trial's token once its run has ended, give or take what a program still says."""
+    mine = training_runs.c.id == caller.training_run_id
+    completed = tx.execute(select(training_runs.c.completed).where(mine)).scalar_one_or_none()
+    if completed is not None and completed + _AFTERWORD_S <= time.time():
+        raise ForbiddenError("the token has ended with its training run")
 
 
 def _caller(row: Row[*tuple[object, ...]]) -> Caller:

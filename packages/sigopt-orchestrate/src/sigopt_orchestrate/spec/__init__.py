@@ -1,6 +1,6 @@
 """Experiment files as validated values; the lowest floor, which uses nothing above it."""
 
-from sigopt_orchestrate.spec.backend import Backend, Build, Kubernetes, Mpi, Nodes, Volume
+from sigopt_orchestrate.spec.backend import Backend, Build, Kubernetes, Mpi, Nodes, Server, Volume
 from sigopt_orchestrate.spec.command import argv, fill, placeholders
 from sigopt_orchestrate.spec.early_stopping import EarlyStopping
 from sigopt_orchestrate.spec.ec2 import Ec2
@@ -42,6 +42,7 @@ __all__ = [
     "Parameter",
     "Resources",
     "Retries",
+    "Server",
     "Timeouts",
     "Value",
     "Volume",

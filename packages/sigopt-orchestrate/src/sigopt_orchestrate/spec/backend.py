@@ -10,6 +10,8 @@ from sigopt_orchestrate.spec.section import Section, Whole, refusal
 
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 Image = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^\S+$")]
+SERVER_VARIABLES = ("SIGOPT_API_URL", "SIGOPT_API_TOKEN", "SIGOPT_PROJECT", "SIGOPT_CONTEXT")
+"""What the sigopt client reads; each attempt has its own where the experiment names a server."""
 _SOURCES = ("claim", "host_path", "config_map", "secret", "empty_dir", "nfs")
 
 
@@ -85,6 +87,18 @@ class Volume(Section):
         return self
 
 
+class Server(Section):
+    """An orchestrate server to which trials may report, each by a token that is good for it alone.
+
+    Attributes:
+        url: As the trials' pods reach it.
+        project: Gets a training run for each attempt.
+    """
+
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")]
+    project: Annotated[str, StringConstraints(pattern=r"^[a-z0-9\-_.]{1,32}$")]
+
+
 class Kubernetes(Section):
     """A namespace of a cluster, and what the trials' pods have in common there.
 
@@ -99,6 +113,7 @@ class Kubernetes(Section):
         output: The name of a volume that keeps `$ORCHESTRATE_OUTPUT` beyond the pod, one folder
             for each trial, so that a trial that was lost finds its checkpoints again.
         queue: Kueue's LocalQueue that admits the trials; needs Jobs (Kubernetes 1.29).
+        server: Where programs with the sigopt client's own calls report; nothing else needs it.
         user: The numeric user that the command runs as; 0 gives up the restricted security
             context.
     """
@@ -117,6 +132,7 @@ class Kubernetes(Section):
     user: Annotated[Whole, Field(ge=0)] = 1000
     priority_class: str | None = None
     queue: Label | None = None
+    server: Server | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:

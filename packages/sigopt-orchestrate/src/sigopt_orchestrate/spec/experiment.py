@@ -5,7 +5,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from sigopt_orchestrate.spec.backend import Backend, Build, Image, Nodes, parse_cpu
+from sigopt_orchestrate.spec.artifacts import Artifacts
+from sigopt_orchestrate.spec.backend import (
+    SERVER_VARIABLES,
+    Backend,
+    Build,
+    Image,
+    Nodes,
+    parse_cpu,
+)
 from sigopt_orchestrate.spec.command import Command, placeholders
 from sigopt_orchestrate.spec.consistency import TASK, check_search, refuse_repeated
 from sigopt_orchestrate.spec.duration import Duration
@@ -133,6 +141,7 @@ class Experiment(Section):
         image: The container image that trials run in, best by digest; for Kubernetes.
         build: The image to build, in place of `image`.
         nodes: See `Nodes`; for Kubernetes.
+        artifacts: Where outputs, checkpoints and logs are kept beside this machine; None: nowhere.
         backend: None for this machine.
     """
 
@@ -154,6 +163,7 @@ class Experiment(Section):
     timeouts: Timeouts = Timeouts()
     resources: Resources = Resources()
     limits: Limits = Limits()
+    artifacts: Artifacts | None = None
     image: Image | None = None
     build: Build | None = None
     nodes: Nodes = Nodes()
@@ -238,6 +248,8 @@ class Experiment(Section):
                     index,
                 )
         self._check_backend()
+        if self.artifacts is not None and self.command is None:
+            raise refusal("needs a `command`, whose trials orchestrate runs", "artifacts")
         known = [*self.known_names(), *((TASK,) if self.tasks else ())]
         for key, template in self._templates():
             try:
@@ -269,6 +281,11 @@ class Experiment(Section):
             raise refusal("there is an image already; give one of `image` and `build`", "build")
         elif self.command is not None and self.image_name is None:
             raise refusal("needs an image for the trials: give `image: NAME@sha256:...`", "backend")
+        elif self.backend.kubernetes.server is not None:
+            own = [name for name in (*self.env, *self.secrets) if name in SERVER_VARIABLES]
+            if own:
+                said = f"gives each trial its own {own[0]}; take it out of env and secrets"
+                raise refusal(said, "backend", "kubernetes", "server")
 
     def _check_ec2(self, ec2: Ec2) -> None:
         """An instance is the trial's own: what divides a machine makes no sense there."""

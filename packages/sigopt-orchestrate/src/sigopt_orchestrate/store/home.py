@@ -111,3 +111,13 @@ class AttemptFolder:
     def output(self) -> Path:
         """A folder for whatever else the command writes: `$ORCHESTRATE_OUTPUT`."""
         return self.root / "output"
+
+    @property
+    def checkpoint(self) -> Path:
+        """What the trial's next attempt finds again: `$ORCHESTRATE_CHECKPOINT`, one for all."""
+        return self.root.parent / "checkpoint"
+
+    @property
+    def archived(self) -> Path:
+        """Exists once what the attempt has left is in the bucket, or will never be, as JSON."""
+        return self.root / "archived.json"

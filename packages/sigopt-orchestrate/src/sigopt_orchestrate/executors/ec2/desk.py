@@ -4,7 +4,6 @@ import contextlib
 import hmac
 import json
 import os
-import socket
 import ssl
 import threading
 from http import HTTPStatus
@@ -13,6 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from sigopt_orchestrate.artifacts.answering import answer, courier_code
+from sigopt_orchestrate.artifacts.courier.files import RefusedError
+from sigopt_orchestrate.artifacts.keeper import Keeper
 from sigopt_orchestrate.errors import CloudError
 from sigopt_orchestrate.executors.ec2.crew import Crew
 from sigopt_orchestrate.executors.supervisor import flush, redact, write_whole
@@ -20,7 +22,7 @@ from sigopt_orchestrate.store import AttemptFolder
 
 _MOST = 1 << 20
 _SILENT_S = 60
-_PARTS = {"log", "metrics", "exit"}
+_PARTS = {"log", "metrics", "exit", "artifacts"}
 
 
 class Desk:
@@ -35,6 +37,7 @@ class Desk:
         source: Path | None,
         secrets: tuple[str, ...],
         tls: tuple[Path, Path] | None,
+        keeper: Keeper | None = None,
     ) -> None:
         """Begins to listen.
 
@@ -45,6 +48,7 @@ class Desk:
             source: The packed folder that instances copy.
             secrets: Names of environment variables whose values are overwritten in finished logs.
             tls: Certificate and key.
+            keeper: Answers couriers, where artifacts are kept.
 
         Raises:
             CloudError: If it cannot listen there.
@@ -64,6 +68,7 @@ class Desk:
         self.crew = crew
         self.token = token
         self.source = source
+        self.keeper = keeper
         self._hidden = [os.environb.get(os.fsencode(name), b"") for name in secrets]
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True
@@ -93,6 +98,18 @@ class Desk:
             if file.tell() == at and rank not in job.exits:
                 file.write(content)
             return file.tell()
+
+    def advise(self, token: str, asked: dict[str, Any]) -> dict[str, Any] | None:
+        """Answers the courier of an attempt; None where nobody knows that.
+
+        Raises:
+            OSError: If S3 does not answer.
+            RefusedError: If it never will.
+        """
+        job = self.crew.jobs.get(token)
+        if job is None or self.keeper is None:
+            return None
+        return answer(self.keeper, job.attempt.folder, asked)
 
     def conclude(self, token: str, rank: int, record: dict[str, Any]) -> bool:
         """Takes how one rank of an attempt ended; returns whether anybody wants to know."""
@@ -145,14 +162,21 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if not self._allowed():
             return
-        if urlsplit(self.path).path != "/source" or self.desk.source is None:
-            self._answer(HTTPStatus.NOT_FOUND, b"nothing is here")
-        else:
+        path = urlsplit(self.path).path
+        if path == "/source" and self.desk.source is not None:
             self._answer(HTTPStatus.OK, self.desk.source.read_bytes())
+        elif path == "/courier":
+            self._json(courier_code())
+        else:
+            self._answer(HTTPStatus.NOT_FOUND, b"nothing is here")
 
     def do_POST(self) -> None:
         body = self._body()
-        if body is None or urlsplit(self.path).path != "/beat":
+        if body is None:
+            return
+        report = _report(self.path)
+        if report is not None:
+            self._advise(report[0], body)
             return
         if self.desk.crew.finished:
             self._answer(HTTPStatus.GONE, b"the experiment is over")
@@ -184,8 +208,20 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:  # a full disk may pass
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, b"it cannot be kept now")
             return
-        if known is not None:
-            self._json({"size": known})
+        self._known(None if known is None else {"size": known})
+
+    def _advise(self, token: str, body: bytes) -> None:
+        try:
+            self._known(self.desk.advise(token, dict(json.loads(body))))
+        except (RefusedError, ValueError, TypeError) as error:
+            self._answer(HTTPStatus.BAD_REQUEST, str(error).encode())
+        except OSError as error:
+            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, str(error).encode())
+
+    def _known(self, answer: dict[str, Any] | None) -> None:
+        """Answers about an attempt, if it is known."""
+        if answer is not None:
+            self._json(answer)
         elif self.desk.crew.synced:
             self._answer(HTTPStatus.GONE, b"nobody wants to know of this attempt")
         else:
@@ -234,11 +270,3 @@ def _report(address: str) -> tuple[str, str, int, int] | None:
     if not (rank.isdecimal() and offset.isdecimal()):
         return None
     return names[1], names[2], int(rank), int(offset)
-
-
-def own_address() -> str:
-    """Returns this machine's address in the network that its default route leads to."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
-        probe.connect(("192.0.2.1", 9))  # reserved for documentation; nothing is sent
-        return str(probe.getsockname()[0])
-    return "127.0.0.1"

@@ -2,28 +2,28 @@
 
 import logging
 import os
-import secrets
 import time
 from collections.abc import Collection
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from sigopt_orchestrate import worker
+from sigopt_orchestrate.artifacts.keeper import Keeper
 from sigopt_orchestrate.aws.prices import Prices
 from sigopt_orchestrate.aws.session import AwsError, Client, client
 from sigopt_orchestrate.errors import SpecError
+from sigopt_orchestrate.executors.ec2 import reaching
 from sigopt_orchestrate.executors.ec2.crew import Crew, Job, Member
-from sigopt_orchestrate.executors.ec2.desk import Desk, own_address, rank_exit
-from sigopt_orchestrate.executors.ec2.fleet import Fleet, Terms
+from sigopt_orchestrate.executors.ec2.desk import Desk, rank_exit
+from sigopt_orchestrate.executors.ec2.fleet import Fleet
 from sigopt_orchestrate.executors.ec2.journal import Journal
 from sigopt_orchestrate.executors.ec2.launching import Launcher
 from sigopt_orchestrate.executors.ec2.names import Names
 from sigopt_orchestrate.executors.ec2.pools import Pools
 from sigopt_orchestrate.executors.ec2.source import pack
+from sigopt_orchestrate.executors.ec2.starting import Terms
 from sigopt_orchestrate.executors.ec2.template import ensure_template
-from sigopt_orchestrate.executors.ec2.user_data import Calling, user_data
+from sigopt_orchestrate.executors.ec2.user_data import user_data
 from sigopt_orchestrate.executors.executor import Attempt, Work
 from sigopt_orchestrate.executors.presence import (
     Absent,
@@ -36,11 +36,11 @@ from sigopt_orchestrate.executors.presence import (
 )
 from sigopt_orchestrate.executors.records import read_exit, read_record
 from sigopt_orchestrate.executors.supervisor import flush, wake, write_whole
-from sigopt_orchestrate.spec.ec2 import DEFAULT_PORT, Ec2
+from sigopt_orchestrate.spec.ec2 import Ec2
 from sigopt_orchestrate.store import AttemptFolder, ExperimentFolder, ExperimentRecord
 
 _log = logging.getLogger(__name__)
-_REPLACED = (worker.METRICS, worker.STOP, worker.OUTPUT)
+_REPLACED = (worker.METRICS, worker.STOP, worker.OUTPUT, worker.CHECKPOINT)
 
 
 class Ec2Executor:
@@ -49,12 +49,18 @@ class Ec2Executor:
     `find` asks EC2 nothing: instances call the desk, and a thread keeps the fleet.
     """
 
-    def __init__(self, experiment: ExperimentRecord, folder: ExperimentFolder) -> None:
+    def __init__(
+        self,
+        experiment: ExperimentRecord,
+        folder: ExperimentFolder,
+        keeper: Keeper | None = None,
+    ) -> None:
         """Begins to listen and to keep the fleet; instances are launched with the first attempt.
 
         Args:
             experiment: Whose attempts it runs.
             folder: Where the experiment's files lie.
+            keeper: Of its artifacts, if it keeps any.
 
         Raises:
             CloudError: If instances cannot be heard, or AWS cannot be used.
@@ -76,14 +82,17 @@ class Ec2Executor:
         if self._wanted.source:
             packed = folder.root / "source.tar.gz"
             source = pack(experiment.directory, self._wanted.exclude, packed)
-        self._calling = _calling(self._wanted, folder.root / "desk.key", experiment.directory)
+        self._calling = reaching.calling(
+            self._wanted, folder.root / "desk.key", experiment.directory
+        )
         self._desk = Desk(
             self._crew,
-            listen=_listen(self._wanted, self._calling.url),
+            listen=reaching.listen(self._wanted, self._calling.url),
             token=self._calling.token,
             source=source,
             secrets=spec.secrets,
-            tls=_tls(self._wanted, experiment.directory),
+            tls=reaching.tls(self._wanted, experiment.directory),
+            keeper=keeper,
         )
         self._fleet = self._make_fleet()
         self._fleet.start()
@@ -91,6 +100,7 @@ class Ec2Executor:
     def submit(self, attempt: Attempt, work: Work) -> None:
         """Has the attempt wait for an instance."""
         attempt.folder.root.mkdir(parents=True, exist_ok=True)
+        artifacts = self._spec.artifacts
         order = {
             "token": attempt.token,
             "argv": work.argv,
@@ -100,6 +110,7 @@ class Ec2Executor:
             "trial_s": work.timeouts.trial_s,
             "grace_s": work.timeouts.grace_s,
             "lease_s": self._wanted.lease_s,
+            "artifacts": artifacts and {"every_s": artifacts.checkpoint_every_s},
         }
         self._crew.add(Job(attempt, self._spec.nodes.count, order))
         self._fleet.look_now()
@@ -157,6 +168,7 @@ class Ec2Executor:
             boot_s=wanted.boot_s,
             source=wanted.source,
             setup=wanted.setup,
+            courier=self._spec.artifacts is not None,
         )
         ssm = client("ssm", wanted.region)
         zones = _zones(self._ec2, wanted.subnets)
@@ -257,35 +269,6 @@ def _ended(exit_: Exit, folder: AttemptFolder) -> Presence:
         told = read_record(folder.root / "lost.json") or {}
         return Lost(told.get("reason", "its instance was lost"))
     return Ended(exit_)
-
-
-def _calling(wanted: Ec2, key: Path, folder: Path) -> Calling:
-    """Returns how instances call us; the key is made once for an experiment."""
-    if not key.exists():
-        key.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_hex(32))
-    tls = _tls(wanted, folder)
-    scheme = "https" if tls is not None else "http"
-    url = wanted.address or f"{scheme}://{own_address()}:{DEFAULT_PORT}"
-    return Calling(url, key.read_text(), tls[0].read_text() if tls is not None else None)
-
-
-def _tls(wanted: Ec2, folder: Path) -> tuple[Path, Path] | None:
-    if wanted.tls is None:
-        return None
-    found = (folder / wanted.tls.certificate, folder / wanted.tls.key)
-    for path, name in zip(found, ("certificate", "key"), strict=True):
-        if not path.is_file():
-            raise SpecError(f"backend.ec2.tls.{name}: there is no file {path}")
-    return found
-
-
-def _listen(wanted: Ec2, url: str) -> tuple[str, int]:
-    if wanted.listen is not None:
-        host, _, port = wanted.listen.rpartition(":")
-        return host, int(port)
-    return "0.0.0.0", urlsplit(url).port or DEFAULT_PORT  # noqa: S104 - instances must reach it
 
 
 def _zones(ec2: Client, subnets: tuple[str, ...]) -> dict[str, str]:

@@ -62,7 +62,13 @@ class Calling:
 
 
 def user_data(
-    calling: Calling, *, lease_s: float, boot_s: float, source: bool, setup: str | None
+    calling: Calling,
+    *,
+    lease_s: float,
+    boot_s: float,
+    source: bool,
+    setup: str | None,
+    courier: bool = False,
 ) -> str:
     """Returns the script.
 
@@ -72,6 +78,7 @@ def user_data(
         boot_s: The same, before it has heard anything.
         source: Whether it is to copy the experiment's folder.
         setup: What it runs before its first trial.
+        courier: Whether it is to ask for what carries artifacts.
 
     Raises:
         SpecError: If it is longer than EC2 takes, which only a long setup can make it.
@@ -83,6 +90,7 @@ def user_data(
         "lease_s": lease_s,
         "source": source,
         "setup": setup,
+        "courier": courier,
     }
     script = _SCRIPT.format(
         root=ROOT,

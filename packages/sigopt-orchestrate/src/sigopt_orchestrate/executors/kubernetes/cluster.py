@@ -151,13 +151,16 @@ class Cluster:
             self._version = int(said["major"]), int(minor)
         return self._version
 
-    def has_group(self, group: str) -> bool:
-        """Returns whether the server knows an API group, for example `kueue.x-k8s.io`.
+    def group_version(self, group: str) -> str | None:
+        """Returns the preferred version of an API group, as `kueue.x-k8s.io/v1beta1`, if known.
 
         Raises:
             ApiError: If the cluster does not say.
         """
-        return any(found["name"] == group for found in self.call("GET", "/apis")["groups"])
+        for found in self.call("GET", "/apis")["groups"]:
+            if found["name"] == group:
+                return str(found["preferredVersion"]["groupVersion"])
+        return None
 
     @property
     def has_jobs(self) -> bool:

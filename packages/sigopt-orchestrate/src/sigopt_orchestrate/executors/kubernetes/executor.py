@@ -1,13 +1,14 @@
 """Runs attempts as pods; what it knows of them, it knows by watching them."""
 
-import logging
 import os
 import time
 from collections.abc import Callable, Collection
 from functools import partial
 
+from sigopt_orchestrate.artifacts.keeper import Keeper
 from sigopt_orchestrate.executors.executor import Attempt, Work
 from sigopt_orchestrate.executors.kubernetes.cluster import ApiError, Cluster
+from sigopt_orchestrate.executors.kubernetes.couriers import Couriers
 from sigopt_orchestrate.executors.kubernetes.diagnosis import diagnose, pending_reason
 from sigopt_orchestrate.executors.kubernetes.jobs import diagnose_job
 from sigopt_orchestrate.executors.kubernetes.keeping import (
@@ -23,8 +24,9 @@ from sigopt_orchestrate.executors.kubernetes.objects import Objects
 from sigopt_orchestrate.executors.kubernetes.observing import Observer
 from sigopt_orchestrate.executors.kubernetes.pod.places import HOSTS_ANNOTATION, STOP_ANNOTATION
 from sigopt_orchestrate.executors.kubernetes.pods import Pod
-from sigopt_orchestrate.executors.kubernetes.requests import Requests
+from sigopt_orchestrate.executors.kubernetes.requests import Requests, if_passing
 from sigopt_orchestrate.executors.kubernetes.tasks import Task
+from sigopt_orchestrate.executors.kubernetes.training_runs import runs_of
 from sigopt_orchestrate.executors.presence import (
     Absent,
     Ended,
@@ -38,15 +40,12 @@ from sigopt_orchestrate.executors.records import read_exit
 from sigopt_orchestrate.executors.supervisor import wake
 from sigopt_orchestrate.store import AttemptFolder, ExperimentFolder, ExperimentRecord
 
-_log = logging.getLogger(__name__)
-
 _THREADS = 8
 _LOG_PATIENCE_S = 10.0
 _UNSEEN_S = 30.0  # after so long a created pod that the watch does not show is no more
 _CLOSE_S = 20.0
 _KILL_PATIENCE_S = 5.0
 _SWEEP_AGAIN_S = 30.0
-_NEVER_RUN_S = 4.0
 
 
 class KubernetesExecutor:
@@ -57,7 +56,11 @@ class KubernetesExecutor:
     """
 
     def __init__(
-        self, experiment: ExperimentRecord, folder: ExperimentFolder, cluster: Cluster
+        self,
+        experiment: ExperimentRecord,
+        folder: ExperimentFolder,
+        cluster: Cluster,
+        keeper: Keeper | None = None,
     ) -> None:
         """Makes the executor and begins to watch.
 
@@ -65,18 +68,23 @@ class KubernetesExecutor:
             experiment: Whose attempts it runs.
             folder: Where the experiment's files lie.
             cluster: Where its pods go.
+            keeper: Of its artifacts, if it keeps any.
         """
         self._spec = experiment.spec
         self._folder = folder
         self._cluster = cluster
         self._names = Names.of(experiment)
-        self._objects = Objects(cluster, self._names, experiment.spec)
+        self._runs = runs_of(experiment.spec)
+        self._objects = Objects(cluster, self._names, experiment.spec, self._runs)
         self._tasks: dict[str, Task] = {}
         self._attempts: dict[str, Attempt] = {}
         self._wanted: set[str] | None = None
         self._swept: dict[str, float] = {}
         hidden = tuple(os.environb.get(os.fsencode(name), b"") for name in experiment.spec.secrets)
-        self._logs = Logs(cluster, hidden)
+        asked = None
+        if keeper is not None:
+            asked = Couriers(keeper, self._objects, self._request).hear
+        self._logs = Logs(cluster, hidden, asked)
         self._requests = Requests(_THREADS)
         self._seen = Observer(cluster, self._names.root, self._hint)
 
@@ -127,14 +135,15 @@ class KubernetesExecutor:
                 self._note_place(attempt.folder, task, [], found.reason)
             return found
         waits_for = next((said for pod in here if (said := pending_reason(pod))), None)
+        if isinstance(found, Starting) and len(here) < self._spec.nodes.count:
+            waits_for = waits_for or self._ask_why(attempt, task)
         self._note_place(attempt.folder, task, here, waits_for)
-        if not task.submitted and isinstance(found, Starting):
-            self._adopt(attempt, task)
         for pod in here:
             if pod.running or pod.over:
                 self._follow(attempt, pod)
         match found:
             case Starting():
+                self._adopt(attempt, task)
                 self._hasten(task, here)
             case Running():
                 self._tend(attempt, task, here, gone)
@@ -174,6 +183,8 @@ class KubernetesExecutor:
             self._attempts.pop(token, None)
             if (task := self._tasks.pop(token, None)) is not None:
                 task.cancelled = True
+                if self._runs is not None:
+                    self._request(partial(self._runs.close, task.name))
             self._delete(token, 0 if again else None)
 
     def close(self) -> None:
@@ -204,10 +215,11 @@ class KubernetesExecutor:
         if not self._seen.synced:
             return Starting(self._seen.trouble)
         job = diagnose_job(*self._seen.jobs(attempt.token))
-        if isinstance(job, Starting) and not task.submitted:
+        if isinstance(job, Starting):
             self._adopt(attempt, task)
+            return Starting(job.reason or self._ask_why(attempt, task))
         if job is not None:
-            return Starting(job.reason or task.waits_for) if isinstance(job, Starting) else job
+            return job
         if task.cancelled:
             return Absent(task.waits_for)
         if task.created_at is not None:
@@ -227,14 +239,14 @@ class KubernetesExecutor:
         if self._spec.nodes.count > 1 and not task.started:
             task.started = True
             hosts = ",".join(pod.ip or "" for pod in here)
-            self._annotate(here[0], HOSTS_ANNOTATION, hosts)
+            self._request(partial(self._objects.annotate, here[0].name, HOSTS_ANNOTATION, hosts))
         if not task.stop_said and attempt.folder.stop.exists():
             task.stop_said = True
-            self._annotate(here[0], STOP_ANNOTATION, "1")
+            self._request(partial(self._objects.annotate, here[0].name, STOP_ANNOTATION, "1"))
 
     def _adopt(self, attempt: Attempt, task: Task) -> None:
         """Gives up what an earlier leader did not create whole, before it was killed."""
-        if task.adopted or task.cancelled:
+        if task.submitted or task.adopted or task.cancelled:
             return
         task.adopted = True
         here, _ = self._seen.pods(attempt.token)
@@ -258,7 +270,8 @@ class KubernetesExecutor:
 
     def _follow(self, attempt: Attempt, pod: Pod) -> bool:
         count = self._spec.nodes.count
-        return self._logs.follow(pod.name, attempt.folder, pod.rank, count, over=pod.over)
+        last = pod.over or pod.deleting  # soon there will be no log to be had
+        return self._logs.follow(pod.name, attempt.folder, pod.rank, count, last=last)
 
     def _note_place(
         self, folder: AttemptFolder, task: Task, pods: list[Pod], waits_for: str | None
@@ -270,20 +283,20 @@ class KubernetesExecutor:
             task.waits_for = waits_for or task.waits_for
             keep_place(folder, place)
 
-    def _annotate(self, pod: Pod, name: str, value: str) -> None:
-        self._request(lambda: self._objects.annotate(pod.name, name, value))
-
     def _delete(self, token: str, grace_s: int | None) -> None:
         self._request(lambda: self._objects.delete(token, grace_s))
 
     def _hasten(self, task: Task, pods: list[Pod]) -> None:
         """Deletes pods that have been asked to go and have never run: their node does not do it."""
         going = [pod for pod in pods if pod.deleting and not pod.running and not pod.over]
-        now = time.monotonic()
-        task.going_since = (task.going_since or now) if going else None
-        if task.going_since is not None and now - task.going_since > _NEVER_RUN_S:
-            task.going_since = now
+        if task.lingers(going=bool(going)):
             self._delete_at_once(going)
+
+    def _ask_why(self, attempt: Attempt, task: Task) -> str | None:
+        """Returns why an attempt lacks pods, for which a Job's events are looked through."""
+        if self._seen.jobs(attempt.token)[0] and task.is_puzzling():
+            self._request(partial(task.ask_why, self._objects.complaint))
+        return task.waits_for
 
     def _delete_at_once(self, pods: list[Pod]) -> None:
         """Deletes pods whose nodes do not confirm that they have ended."""
@@ -291,10 +304,4 @@ class KubernetesExecutor:
             self._request(partial(self._objects.delete_at_once, pod.name))
 
     def _request(self, make: Callable[[], None]) -> None:
-        self._requests.add(make, _if_passing)
-
-
-def _if_passing(error: ApiError) -> bool:
-    if not error.may_pass:
-        _log.warning("the cluster refuses: %s", error.message)
-    return error.may_pass
+        self._requests.add(make, if_passing)

@@ -1,4 +1,4 @@
-"""The objects of an orchestrate in the cluster: a server, and rights in one namespace."""
+"""The objects of an orchestrate in the cluster: server, leader, and rights in one namespace."""
 
 from typing import Any
 
@@ -16,7 +16,8 @@ def installation(
 ) -> list[Json]:
     """Returns a service account with its Role, a volume, the server and its address.
 
-    Trials' pods do not get the service account; nothing is cluster-wide and nothing privileged.
+    Beside the server, a container goes on with whatever experiment is interrupted there. Trials'
+    pods do not get the service account; nothing is cluster-wide and nothing privileged.
 
     Args:
         namespace: Must exist.
@@ -83,6 +84,22 @@ def _server(image: str, store_secret: str | None, user: int) -> Json:
         reference = {"secretKeyRef": {"name": store_secret, "key": "url"}}
         env.append({"name": "ORCHESTRATE_STORE", "valueFrom": reference})
     probe = {"httpGet": {"path": "/ready", "port": "http"}, "periodSeconds": 10}
+    common: Json = {
+        "image": image,
+        "env": env,
+        "resources": {"requests": {"cpu": "250m", "memory": "512Mi"}},
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "volumeMounts": [{"name": "data", "mountPath": _HOME}],
+    }
+    server = {
+        "name": "server",
+        "command": ["orchestrate", "server", "--host", "0.0.0.0", "--port", str(PORT)],  # noqa: S104
+        "ports": [{"name": "http", "containerPort": PORT}],
+        "readinessProbe": probe,
+        "livenessProbe": probe
+        | {"httpGet": {"path": "/health", "port": "http"}, "failureThreshold": 6},
+    }
+    leader = {"name": "leader", "command": ["orchestrate", "resume", "--all"]}
     return {
         "serviceAccountName": NAME,
         "securityContext": {
@@ -92,24 +109,7 @@ def _server(image: str, store_secret: str | None, user: int) -> Json:
             "fsGroup": user,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [
-            {
-                "name": "server",
-                "image": image,
-                "command": ["orchestrate", "server", "--host", "0.0.0.0", "--port", str(PORT)],  # noqa: S104
-                "env": env,
-                "ports": [{"name": "http", "containerPort": PORT}],
-                "readinessProbe": probe,
-                "livenessProbe": probe
-                | {"httpGet": {"path": "/health", "port": "http"}, "failureThreshold": 6},
-                "resources": {"requests": {"cpu": "250m", "memory": "512Mi"}},
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "capabilities": {"drop": ["ALL"]},
-                },
-                "volumeMounts": [{"name": "data", "mountPath": _HOME}],
-            }
-        ],
+        "containers": [common | server, common | leader],
         "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": NAME}}],
     }
 

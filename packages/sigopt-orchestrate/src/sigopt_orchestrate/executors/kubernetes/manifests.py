@@ -13,12 +13,10 @@ way round: the kubelet of 1.20 cannot end a pod for two minutes whose Secret wen
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sigopt_orchestrate.executors.executor import Work
-from sigopt_orchestrate.executors.kubernetes import pod as pod_code
-from sigopt_orchestrate.executors.kubernetes.pod_spec import pod_spec
+from sigopt_orchestrate.executors.kubernetes.pod_spec import pod_files, pod_spec
 from sigopt_orchestrate.executors.kubernetes.pods import ATTEMPT, EXPERIMENT, RANK
 from sigopt_orchestrate.spec import Experiment
 from sigopt_orchestrate.store import ExperimentRecord
@@ -52,7 +50,6 @@ class Names:
 
 def root(names: Names, experiment: Experiment) -> Json:
     """Returns the ConfigMap that owns everything else."""
-    folder = Path(pod_code.__file__).parent
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -61,7 +58,7 @@ def root(names: Names, experiment: Experiment) -> Json:
             "labels": _labels(names),
             "annotations": {"orchestrate/experiment-name": experiment.name},
         },
-        "data": {path.name: path.read_text() for path in sorted(folder.glob("*.py"))},
+        "data": pod_files(experiment),
     }
 
 

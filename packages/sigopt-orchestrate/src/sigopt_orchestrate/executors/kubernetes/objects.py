@@ -1,5 +1,6 @@
 """Makes, marks and deletes an experiment's objects; every call asks the cluster and may fail."""
 
+import json
 import os
 import secrets
 import threading
@@ -11,7 +12,9 @@ from sigopt_orchestrate.executors.kubernetes import manifests
 from sigopt_orchestrate.executors.kubernetes.cluster import ApiError, Cluster
 from sigopt_orchestrate.executors.kubernetes.manifests import AttemptObjects, Names, owner
 from sigopt_orchestrate.executors.kubernetes.pods import ATTEMPT, EXPERIMENT
+from sigopt_orchestrate.executors.kubernetes.training_runs import TrainingRuns
 from sigopt_orchestrate.spec import Experiment
+from sigopt_orchestrate.worker import PARAMETERS
 
 Json = dict[str, Any]
 
@@ -27,11 +30,13 @@ class Objects:
         cluster: The namespace.
         names: What they are called.
         spec: The experiment.
+        runs: Where each attempt gets a training run, if the experiment names a server.
     """
 
     cluster: Cluster
     names: Names
     spec: Experiment
+    runs: TrainingRuns | None = None
     _root_reference: Json | None = field(default=None, init=False)
     _root_lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
@@ -53,7 +58,10 @@ class Objects:
         else:
             made = self._ensure("pods", objects.pod(0, root), token)
         first = owner(made)
-        values = {name: os.environ.get(name, "") for name in work.secrets}
+        values = {secret: os.environ.get(secret, "") for secret in work.secrets}
+        if self.runs is not None:
+            assignments = json.loads(work.env[PARAMETERS])
+            values |= self.runs.open(name, assignments, work.timeouts)
         self._ensure("secrets", objects.secret(first, values | _key()), token)
         for rank in range(1, 0 if jobs else self.spec.nodes.count):
             self._ensure("pods", objects.pod(rank, first), token)
@@ -73,6 +81,24 @@ class Objects:
                 raise
             return False
         return True
+
+    def complaint(self, name: str) -> str | None:
+        """Returns what the cluster last said of why an attempt's Job gets no pods.
+
+        Raises:
+            ApiError: If the cluster does not say.
+        """
+        about = f"involvedObject.kind=Job,involvedObject.name={name},type=Warning"
+        try:
+            said = self.cluster.call(
+                "GET", self.cluster.path("events"), None, {"fieldSelector": about}
+            )
+        except ApiError as error:
+            if error.status == 403:  # only a wish, see `rights`
+                return None
+            raise
+        latest = max(said["items"], key=_said_at, default=None)
+        return None if latest is None else str(latest["message"])
 
     def delete(self, token: str, grace_s: int | None) -> None:
         """Deletes an attempt's Job and pods, and with them what they own.
@@ -155,6 +181,10 @@ class Objects:
         except ApiError as error:
             if error.status != 404:
                 raise
+
+
+def _said_at(event: Json) -> str:
+    return str(event.get("lastTimestamp") or event.get("eventTime") or "")
 
 
 def _key() -> dict[str, str]:

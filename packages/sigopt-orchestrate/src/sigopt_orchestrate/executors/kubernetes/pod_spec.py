@@ -5,15 +5,21 @@ import math
 from pathlib import Path
 from typing import Any
 
+from sigopt_orchestrate.artifacts.answering import courier_code
 from sigopt_orchestrate.executors.executor import Work
 from sigopt_orchestrate.executors.kubernetes import pod as pod_code
+from sigopt_orchestrate.executors.kubernetes import training_runs
 from sigopt_orchestrate.executors.kubernetes.placement import affinity, tolerations
 from sigopt_orchestrate.executors.kubernetes.pod import places
 from sigopt_orchestrate.spec import Experiment, Kubernetes, Volume
 
 Json = dict[str, Any]
 
+_SAVING_S = 90  # for a last checkpoint on its way to the bucket
+_PATIENCE_S = 3600  # for a bucket that is out of reach when the command has ended
 _PACKAGE = "sigopt_orchestrate/executors/kubernetes/pod"
+_COURIER_KEY = "courier-"
+_COURIER = "sigopt_orchestrate/artifacts/courier"
 _START = (
     f"import sys; sys.path.insert(0, {places.CODE!r}); "
     "from sigopt_orchestrate.executors.kubernetes.pod.main import main; sys.exit(main())"
@@ -35,14 +41,15 @@ def pod_spec(root: str, name: str, spec: Experiment, work: Work, rank: int | Non
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": math.ceil(timeouts.grace_s) + 2,
+        "terminationGracePeriodSeconds": math.ceil(timeouts.grace_s)
+        + (_SAVING_S if spec.artifacts else 2),
         "securityContext": _pod_security(backend.user),
         "containers": [_container(root, name, spec, work, rank)],
-        "volumes": [*_own_volumes(root, name), *(_volume(v) for v in backend.volumes)],
+        "volumes": [*_own_volumes(root, name, spec), *(_volume(v) for v in backend.volumes)],
         "tolerations": tolerations(spec),
     }
     if timeouts.trial_s is not None:  # the pod ends itself in time; this is for one that cannot
-        slack = timeouts.pending_s + timeouts.grace_s + 30
+        slack = timeouts.pending_s + timeouts.grace_s + (_PATIENCE_S if spec.artifacts else 30)
         found["activeDeadlineSeconds"] = math.ceil(timeouts.trial_s + slack)
     if backend.node_selector:
         found["nodeSelector"] = backend.node_selector
@@ -57,7 +64,7 @@ def pod_spec(root: str, name: str, spec: Experiment, work: Work, rank: int | Non
 
 def _container(root: str, name: str, spec: Experiment, work: Work, rank: int | None) -> Json:
     backend = _backend(spec)
-    output = _output(root, spec, work)
+    output, checkpoint = _folders(root, spec, work)
     order = {
         "argv": work.argv,
         "trial_s": work.timeouts.trial_s,
@@ -65,6 +72,8 @@ def _container(root: str, name: str, spec: Experiment, work: Work, rank: int | N
         "count": spec.nodes.count,
         "mpi": spec.nodes.mpi and {"slots": spec.nodes.mpi.slots},
         "output": output,
+        "checkpoint": checkpoint,
+        "artifacts": spec.artifacts and {"every_s": spec.artifacts.checkpoint_every_s},
     }
     env = {
         **work.env,
@@ -72,12 +81,19 @@ def _container(root: str, name: str, spec: Experiment, work: Work, rank: int | N
         "ORCHESTRATE_METRICS": places.METRICS,
         "ORCHESTRATE_STOP": places.STOP,
         "ORCHESTRATE_OUTPUT": output,
+        "ORCHESTRATE_CHECKPOINT": checkpoint,
         places.ORDER: json.dumps(order),
         **({} if rank is None else {places.RANK: str(rank)}),
     }
+    hidden = work.secrets
+    if backend.server is not None:
+        env |= {
+            training_runs.URL: backend.server.url,
+            training_runs.PROJECT: backend.server.project,
+        }
+        hidden += training_runs.SECRET
     secrets = [
-        {"name": key, "valueFrom": {"secretKeyRef": {"name": name, "key": key}}}
-        for key in work.secrets
+        {"name": key, "valueFrom": {"secretKeyRef": {"name": name, "key": key}}} for key in hidden
     ]
     mounts = [
         {"name": "orc-code", "mountPath": places.CODE, "readOnly": True},
@@ -87,7 +103,7 @@ def _container(root: str, name: str, spec: Experiment, work: Work, rank: int | N
         *({"name": v.name, "mountPath": v.mount, "readOnly": v.read_only} for v in backend.volumes),
     ]
     found: Json = {
-        "name": "trial",
+        "name": places.CONTAINER,
         "image": spec.image_name,
         "imagePullPolicy": backend.pull_policy,
         "command": ["python3", "-I", "-S", "-B", "-c", _START],
@@ -110,18 +126,37 @@ def _container(root: str, name: str, spec: Experiment, work: Work, rank: int | N
     return found
 
 
-def _output(root: str, spec: Experiment, work: Work) -> str:
-    """Returns the folder for what the command writes; on a volume it is the trial's for good."""
+def _folders(root: str, spec: Experiment, work: Work) -> tuple[str, str]:
+    """Returns the folders for output and checkpoint; on a volume they are the trial's for good.
+
+    A checkpoint that is kept in a bucket is fetched from there by each node for itself.
+    """
     backend = _backend(spec)
     for volume in backend.volumes:
         if volume.name == backend.output:
-            return f"{volume.mount.rstrip('/')}/{root}/{work.env['ORCHESTRATE_TRIAL']}"
-    return places.OUTPUT
+            own = f"{volume.mount.rstrip('/')}/{root}/{work.env['ORCHESTRATE_TRIAL']}"
+            return own, places.CHECKPOINT if spec.artifacts else f"{own}.checkpoint"
+    return places.OUTPUT, places.CHECKPOINT
 
 
-def _own_volumes(root: str, name: str) -> list[Json]:
+def pod_files(spec: Experiment) -> dict[str, str]:
+    """Returns the pods' code by the keys that it has in the experiment's ConfigMap."""
     folder = Path(pod_code.__file__).parent
-    files = [{"key": p.name, "path": f"{_PACKAGE}/{p.name}"} for p in sorted(folder.glob("*.py"))]
+    found = {path.name: path.read_text() for path in sorted(folder.glob("*.py"))}
+    if spec.artifacts is not None:
+        found |= {f"{_COURIER_KEY}{name}": text for name, text in courier_code().items()}
+    return found
+
+
+def _path_of(key: str) -> str:
+    """Returns where a key of the ConfigMap belongs, below the folder of the code."""
+    if key.startswith(_COURIER_KEY):
+        return f"{_COURIER}/{key.removeprefix(_COURIER_KEY)}"
+    return f"{_PACKAGE}/{key}"
+
+
+def _own_volumes(root: str, name: str, spec: Experiment) -> list[Json]:
+    files = [{"key": key, "path": _path_of(key)} for key in pod_files(spec)]
     annotations = {"path": "annotations", "fieldRef": {"fieldPath": "metadata.annotations"}}
     return [
         {"name": "orc-code", "configMap": {"name": root, "items": files}},

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from sigopt_orchestrate.executors.kubernetes.pod.places import CONTAINER
+
 ATTEMPT = "orchestrate/attempt"
 EXPERIMENT = "orchestrate/experiment"
 RANK = "orchestrate/rank"
@@ -36,8 +38,9 @@ class Pod:
         unscheduled: Why there is no node for it; None once there is.
         waiting: Why its container does not start, as `(reason, message)`.
         running: Whether its container runs.
-        ready: Whether its node vouches for it. None of our containers has a probe, so that a
-            running one which is not ready is on a node that does not answer.
+        ready: Whether its node vouches for it. A node that does not answer loses its pods' `Ready`
+            to the node controller, which leaves `ContainersReady` as the node has last said it;
+            whatever else makes a pod unready, an injected container for example, changes both.
         disruption: Why the cluster takes it away, where the server says so (Kubernetes 1.26).
     """
 
@@ -75,7 +78,9 @@ def read_pod(told: dict[str, Any]) -> Pod:
     conditions = {c["type"]: c for c in status.get("conditions", [])}
     scheduled, ready = conditions.get("PodScheduled", {}), conditions.get("Ready", {})
     disruption = conditions.get("DisruptionTarget", {})
-    container: dict[str, Any] = next(iter(status.get("containerStatuses", [])), {})
+    unready = conditions.get("ContainersReady", {}).get("status") == "False"
+    containers = {one["name"]: one for one in status.get("containerStatuses", [])}
+    container: dict[str, Any] = containers.get(CONTAINER, {})  # others may have been injected
     state = container.get("state", {})
     ended = state.get("terminated")
     waiting = state.get("waiting")
@@ -92,7 +97,7 @@ def read_pod(told: dict[str, Any]) -> Pod:
         unscheduled=_message(scheduled) if scheduled.get("status") == "False" else None,
         waiting=(waiting.get("reason", ""), waiting.get("message", "")) if waiting else None,
         running="running" in state,
-        ready=ready.get("status") == "True",
+        ready=ready.get("status") == "True" or unready,
         terminated=_terminated(ended) if ended else None,
         disruption=_message(disruption) if disruption.get("status") == "True" else None,
     )

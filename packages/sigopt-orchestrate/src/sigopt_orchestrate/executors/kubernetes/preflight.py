@@ -1,10 +1,12 @@
 """What would stop an experiment in its cluster, found before anything is created there."""
 
-import re
-from collections.abc import Iterator
+import base64
+import json
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from sigopt_orchestrate.errors import BuildError
 from sigopt_orchestrate.executors.checks import Check
@@ -13,24 +15,13 @@ from sigopt_orchestrate.executors.kubernetes import manifests
 from sigopt_orchestrate.executors.kubernetes.building import find_builder
 from sigopt_orchestrate.executors.kubernetes.cluster import ApiError, Cluster
 from sigopt_orchestrate.executors.kubernetes.manifests import AttemptObjects, Names
+from sigopt_orchestrate.executors.kubernetes.quotas import amount_of, is_used_up, quotas, unsaid
 from sigopt_orchestrate.executors.kubernetes.rights import JOB_RIGHTS, RIGHTS
+from sigopt_orchestrate.executors.kubernetes.training_runs import runs_of
 from sigopt_orchestrate.spec import Experiment
 
 Json = dict[str, Any]
 
-_UNITS = {
-    "m": 1e-3,
-    "": 1.0,
-    "k": 1e3,
-    "M": 1e6,
-    "G": 1e9,
-    "T": 1e12,
-    "Ki": 2**10,
-    "Mi": 2**20,
-    "Gi": 2**30,
-    "Ti": 2**40,
-}
-_QUANTITY = re.compile(r"([0-9.]+)([a-zA-Z]*)")
 _DIGEST = "@sha256:"
 _KUEUE = "kueue.x-k8s.io"
 
@@ -63,9 +54,12 @@ def preflight(cluster: Cluster, spec: Experiment | None) -> Iterator[Check]:
     if spec is None:
         return
     yield from _parts(cluster, spec)
-    yield from _quotas(cluster, spec)
+    yield from _server(spec)
+    allowed = list(quotas(cluster, spec))
+    yield from allowed
     yield from _nodes(cluster, spec)
-    yield from _rehearsal(cluster, spec)
+    if not any(one.verdict == "bad" for one in allowed):  # else it would only say so again
+        yield from _rehearsal(cluster, spec)
 
 
 def _missing_rights(
@@ -113,9 +107,10 @@ def _parts(cluster: Cluster, spec: Experiment) -> Iterator[Check]:
                 f"backend.kubernetes.{key}: there is no {kind[:-1]} {name!r} in {cluster.namespace}"
             )
             yield Check(key, "bad", said)
-    if backend.queue is not None and not (cluster.has_jobs and cluster.has_group(_KUEUE)):
-        said = f"backend.kubernetes.queue: {cluster.name} has no Kueue, or is older than 1.29"
-        yield Check("queue", "bad", said)
+    if backend.queue is not None:
+        yield from _queue(cluster, backend.queue)
+    if backend.pull_secrets and spec.image_name is not None:
+        yield from _passwords(cluster, backend.pull_secrets, spec.image_name)
     if spec.build is not None:
         try:
             yield Check("build", "ok", f"{find_builder()} builds the image")
@@ -128,51 +123,56 @@ def _parts(cluster: Cluster, spec: Experiment) -> Iterator[Check]:
         yield Check("image", "note", said)
 
 
-def _quotas(cluster: Cluster, spec: Experiment) -> Iterator[Check]:
-    """Whether one trial could ever fit into what the namespace may use."""
-    try:
-        quotas = cluster.call("GET", cluster.path("resourcequotas"))["items"]
-    except ApiError as error:
-        yield Check("quotas", "note", f"cannot be read: {error.message}")
+def _queue(cluster: Cluster, name: str) -> Iterator[Check]:
+    """Whether Kueue is there to admit the trials, by a LocalQueue of this name."""
+    version = cluster.group_version(_KUEUE) if cluster.has_jobs else None
+    if version is None:
+        said = f"backend.kubernetes.queue: {cluster.name} has no Kueue, or is older than 1.29"
+        yield Check("queue", "bad", said)
+    elif not _exists(cluster, cluster.path("localqueues", name, group=version)):
+        said = f"backend.kubernetes.queue: there is no LocalQueue {name!r} in {cluster.namespace}"
+        yield Check("queue", "bad", said)
+
+
+def _passwords(cluster: Cluster, names: Sequence[str], image: str) -> Iterator[Check]:
+    """Whether a pull secret is for the registry that the image is in."""
+    known: set[str] = set()
+    for name in names:
+        try:
+            secret = cluster.call("GET", cluster.path("secrets", name))
+        except ApiError:
+            return  # that it is missing is said elsewhere; what may not be read may be right
+        try:
+            kept = json.loads(base64.b64decode(secret["data"][".dockerconfigjson"]))["auths"]
+        except (KeyError, TypeError, ValueError):
+            said = f"backend.kubernetes.pull_secrets: secret {name!r} is of type {secret['type']}"
+            yield Check("pull_secrets", "bad", f"{said}, not kubernetes.io/dockerconfigjson")
+            return
+        known |= {urlsplit(k if "//" in k else f"//{k}").netloc for k in kept}
+    registry = registry_of(image)
+    if registry not in known and not (registry == "docker.io" and "index.docker.io" in known):
+        said = f"no pull secret is for {registry}, where the image is, but for {', '.join(known)}"
+        yield Check("pull_secrets", "note", said)
+
+
+def registry_of(image: str) -> str:
+    """Returns the host that an image comes from."""
+    first, slash, _ = image.partition("/")
+    named = slash and ("." in first or ":" in first or first == "localhost")
+    return first if named else "docker.io"
+
+
+def _server(spec: Experiment) -> Iterator[Check]:
+    """Whether the server that trials report to would take their runs."""
+    runs = runs_of(spec)
+    if runs is None:
         return
-    asked = _asked(spec)
-    for quota in quotas:
-        for key, limit in quota.get("status", {}).get("hard", {}).items():
-            if key not in asked:
-                continue
-            hard, one = _amount(limit), asked[key]
-            name = f"quota {quota['metadata']['name']!r} allows {key} {limit}"
-            if one == 0 and key != "pods":
-                yield Check(
-                    "quotas", "bad", f"{name}, and so every trial must say its {_key_of(key)}"
-                )
-            elif one > hard:
-                yield Check("quotas", "bad", f"{name}, and one trial asks for {one:g}")
-            elif one * spec.parallel > hard:
-                said = f"{name}: {int(hard // one)} trials at a time, not {spec.parallel}"
-                yield Check("quotas", "note", said)
-
-
-def _asked(spec: Experiment) -> dict[str, float]:
-    """Returns what one trial asks for, by the names that quotas have for it."""
-    count, wanted = spec.nodes.count, spec.resources
-    cpu, memory = wanted.cpu or 0, wanted.memory or 0
-    return {
-        "pods": count,
-        "count/pods": count,
-        "cpu": count * cpu,
-        "requests.cpu": count * cpu,
-        "limits.cpu": count * (wanted.cpu_limit or 0),
-        "memory": count * memory,
-        "requests.memory": count * memory,
-        "limits.memory": count * memory,
-    } | ({f"requests.{wanted.gpu_type}": count * wanted.gpu} if wanted.gpu else {})
-
-
-def _key_of(resource: str) -> str:
-    kind = resource.rpartition(".")[2]
-    limit = "_limit" if resource == "limits.cpu" else ""
-    return f"`resources: {{{kind}{limit}: ...}}`"
+    try:
+        runs.check()
+    except ApiError as error:
+        yield Check("server", "bad", f"backend.kubernetes.server: {error.message}")
+    else:
+        yield Check("server", "ok", "takes a training run for each attempt")
 
 
 def _nodes(cluster: Cluster, spec: Experiment) -> Iterator[Check]:
@@ -186,14 +186,14 @@ def _nodes(cluster: Cluster, spec: Experiment) -> Iterator[Check]:
         return
     wanted = spec.resources
     offered = [node["status"].get("allocatable", {}) for node in nodes]
-    if wanted.gpu and not any(_amount(node.get(wanted.gpu_type, "0")) for node in offered):
+    if wanted.gpu and not any(amount_of(node.get(wanted.gpu_type, "0")) for node in offered):
         said = (
             f"no node offers {wanted.gpu_type}: is there a GPU, and its device plug-in? "
             "`orchestrate cluster install-plugins` installs NVIDIA's"
         )
         yield Check("plug-ins", "bad", said)
     one = {"cpu": wanted.cpu or 0, "memory": wanted.memory or 0}
-    if not any(all(_amount(node.get(k, "0")) >= v for k, v in one.items()) for node in offered):
+    if not any(all(amount_of(node.get(k, "0")) >= v for k, v in one.items()) for node in offered):
         yield Check(
             "nodes",
             "note",
@@ -216,19 +216,21 @@ def _rehearsal(cluster: Cluster, spec: Experiment) -> Iterator[Check]:
     root = manifests.root(names, spec)
     owner = manifests.owner({**root, "metadata": {**root["metadata"], "uid": "rehearsal"}})
     rehearsed = [
-        ("configmaps", root),
-        ("secrets", objects.secret(owner, {"key": ""})),
-        ("pods", objects.pod(0, owner)),
+        ("configmaps", "", root),
+        ("secrets", "", objects.secret(owner, {"key": ""})),
+        ("pods", "", objects.pod(0, owner)),
     ]
-    for kind, manifest in rehearsed:
+    if cluster.has_jobs:
+        rehearsed.append(("jobs", "batch/v1", objects.job(owner)))
+    for kind, group, manifest in rehearsed:
         try:
-            cluster.call("POST", cluster.path(kind), manifest, {"dryRun": "All"})
+            cluster.call("POST", cluster.path(kind, group=group), manifest, {"dryRun": "All"})
         except ApiError as error:
-            yield Check(
-                "rehearsal",
-                "bad",
-                f"the cluster would refuse a trial's {kind[:-1]}: {error.message}",
-            )
+            if is_used_up(error):
+                yield Check("quotas", "note", f"trials wait for room: {error.message}")
+                continue
+            refusal = f"the cluster would refuse a trial's {kind[:-1]}: {error.message}"
+            yield Check("rehearsal", "bad", unsaid(error) or refusal)
             return
     yield Check("rehearsal", "ok", "the cluster would take a trial's objects")
 
@@ -240,9 +242,3 @@ def _exists(cluster: Cluster, path: str) -> bool:
     except ApiError as error:
         return error.status != 404
     return True
-
-
-def _amount(quantity: str) -> float:
-    """Returns the number that one of Kubernetes' quantities stands for."""
-    match = _QUANTITY.fullmatch(str(quantity))
-    return float(match[1]) * _UNITS.get(match[2], 1.0) if match else 0.0

@@ -18,6 +18,13 @@ Refused = Callable[[ApiError], bool]
 """Told of a refusal; returns whether the request is to be made again."""
 
 
+def if_passing(error: ApiError) -> bool:
+    """The usual `Refused`: makes a request again as long as its refusal may pass."""
+    if not error.may_pass:
+        _log.warning("the cluster refuses: %s", error.message)
+    return error.may_pass
+
+
 class Requests:
     """Threads that make requests in order of their due time.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from sigopt_orchestrate.artifacts.keys import output_uri
 from sigopt_orchestrate.executors import experiment_spending, trial_usd, usage
 from sigopt_orchestrate.server.json_bodies import Json
 from sigopt_orchestrate.server.pages.subjects import Subject
@@ -42,7 +43,7 @@ def files_of(subject: Subject, trial: TrialRecord, folder: ExperimentFolder) -> 
         "curves": curves(
             [(c.step, dict(c.values)) for c in read_checkpoints(attempt.metrics, _names(subject))]
         ),
-        "output": str(attempt.output),
+        "output": output_uri(subject, trial.number, trial.attempt) or str(attempt.output),
         "cost_usd": trial_usd(folder, trial.number, trial.attempt),
         "usage": None if used is None else {"memory": used.memory, "cpu_s": used.cpu_s},
         "told_to_end": attempt.stop.exists(),

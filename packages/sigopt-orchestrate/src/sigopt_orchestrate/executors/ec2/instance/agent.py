@@ -32,7 +32,9 @@ class Agent:
         self._lease_s = float(config["lease_s"])
         self._line = Line(config["url"], config["token"], config["certificate"])
         self._metadata = Metadata()
-        self._preparation = Preparation(root, source=config["source"], setup=config["setup"])
+        self._preparation = Preparation(
+            root, source=config["source"], setup=config["setup"], courier=config["courier"]
+        )
         self._trials: dict[str, Trial] = {}
         self._worked: set[str] = set()
         self._drain: str | None = None
@@ -114,7 +116,7 @@ class Agent:
         for order in answer["orders"]:
             if order["token"] not in self._worked and self._drain is None:
                 self._worked.add(order["token"])
-                self._trials[order["token"]] = Trial(self._root, self._code, order)
+                self._trials[order["token"]] = Trial(self._root, self._code, order, self._line)
         for token in answer["end"]:
             if token in self._trials:
                 self._trials[token].end("stop")

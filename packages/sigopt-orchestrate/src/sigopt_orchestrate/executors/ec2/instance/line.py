@@ -6,7 +6,7 @@ import http.client
 import json
 import ssl
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 
 class RefusedError(Exception):
@@ -29,6 +29,10 @@ class Line:
         self._token = token
         self._certificate = certificate
         self._connection: http.client.HTTPConnection | None = None
+
+    def another(self) -> Line:
+        """Returns a line for another thread."""
+        return Line(urlunsplit(self._at), self._token, self._certificate)
 
     def post(self, path: str, body: dict[str, Any], timeout_s: float = 10.0) -> dict[str, Any]:
         """Sends JSON and returns the JSON of the answer.

@@ -1,8 +1,12 @@
-"""What an instance does before its first trial: copy the experiment's folder, run its setup."""
+"""What an instance does before its first trial: copy the experiment's folder, run its setup.
+
+And copy what carries artifacts, if it needs that: the user data has no room for it.
+"""
 
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import tarfile
 from pathlib import Path
@@ -10,6 +14,7 @@ from pathlib import Path
 from sigopt_orchestrate.executors.ec2.instance.line import Line, RefusedError
 
 _TAIL = 400
+COURIER = "code/sigopt_orchestrate/artifacts/courier"
 
 
 class Preparation:
@@ -20,12 +25,13 @@ class Preparation:
         broken: Why they never can, if that is so.
     """
 
-    def __init__(self, root: Path, *, source: bool, setup: str | None) -> None:
+    def __init__(self, root: Path, *, source: bool, setup: str | None, courier: bool) -> None:
         self.done = False
         self.broken: str | None = None
         self._work = root / "work"
         self._log = root / "setup.log"
         self._source = source
+        self._courier = root / COURIER if courier else None
         self._setup = setup
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -62,6 +68,10 @@ class Preparation:
             self.broken = f"setup: exit status {code}: {said or 'it said nothing'}"
 
     def _copy(self, line: Line) -> None:
+        if self._courier is not None:
+            self._courier.mkdir(parents=True, exist_ok=True)
+            for name, text in json.loads(line.send("GET", "/courier")).items():
+                (self._courier / name).write_text(text, encoding="utf-8")
         self._work.mkdir(exist_ok=True)
         if self._source:
             content = line.send("GET", "/source", timeout_s=120)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -22,13 +23,14 @@ _GIVEN = {
     "ORCHESTRATE_METRICS": "metrics.jsonl",
     "ORCHESTRATE_STOP": "stop",
     "ORCHESTRATE_OUTPUT": "output",
+    "ORCHESTRATE_CHECKPOINT": "checkpoint",
 }
 
 
 class Trial:
     """Runs an attempt's command until it ends, and tells orchestrate all there is to tell."""
 
-    def __init__(self, root: Path, code: Path, order: dict[str, Any]) -> None:
+    def __init__(self, root: Path, code: Path, order: dict[str, Any], line: Line) -> None:
         self.token = str(order["token"])
         self.rank = int(order["rank"])
         self.told = False
@@ -36,11 +38,26 @@ class Trial:
         self._folder = root / "attempts" / self.token
         self._sent = {"log": 0, "metrics": 0}
         self._files = {"log": self._folder / "log", "metrics": self._folder / "metrics.jsonl"}
-        self._ending = False
+        self._ending = self._signalled = False
+        self._root, self._code, self._order = root, code, order
+        self._supervisor: subprocess.Popen[bytes] | None = None
+        self._escort: Any = None
         (self._folder / "output").mkdir(parents=True, exist_ok=True)
-        self._supervisor = self._start(root, code, order)
+        if order["artifacts"] is None:
+            self.start()
+        else:
+            importlib.invalidate_caches()  # it has come over the line since we began
+            escort = importlib.import_module("sigopt_orchestrate.artifacts.courier.on_instance")
+            self._escort = escort.Escort(self, self._folder, order, line.another())
+            self._escort.start()
 
-    def _start(self, root: Path, code: Path, order: dict[str, Any]) -> subprocess.Popen[bytes]:
+    def start(self) -> None:
+        """Starts the command, unless it is to end already."""
+        if not self._ending:
+            (self._folder / "checkpoint").mkdir(exist_ok=True)
+            self._supervisor = self._supervise(self._root, self._code, self._order)
+
+    def _supervise(self, root: Path, code: Path, order: dict[str, Any]) -> subprocess.Popen[bytes]:
         places = {name: str(self._folder / file) for name, file in _GIVEN.items()}
         said = {
             "folder": str(self._folder),
@@ -68,9 +85,14 @@ class Trial:
             )
 
     @property
-    def over(self) -> bool:
+    def ended(self) -> bool:
         """Whether the command and all it started have ended."""
-        return self._supervisor.poll() is not None
+        return self._supervisor is None or self._supervisor.poll() is not None
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, and what it left is on its way no more."""
+        return (self._escort is None or not self._escort.is_alive()) and self.ended
 
     def stop_early(self) -> None:
         """Tells the command that it may end now."""
@@ -81,8 +103,12 @@ class Trial:
         if not self._ending:
             self._ending = True
             self.because = because
-            if not self.over:
-                self._supervisor.send_signal(signal.SIGTERM)
+        if self._supervisor is None:
+            if self._escort is not None:
+                self._escort.cancel()
+        elif not self._signalled and not self.ended:
+            self._signalled = True
+            self._supervisor.send_signal(signal.SIGTERM)
 
     def tell(self, line: Line) -> None:
         """Sends what is new of the log and the metrics, and at the end how it ended.
@@ -91,11 +117,13 @@ class Trial:
             OSError: If orchestrate cannot be reached; the next call goes on from there.
         """
         over = self.over
+        if self._ending:  # it may have started just then
+            self.end(self.because or "stop")
         try:
             for part in self._sent:
                 self._send(line, part)
             if over:
-                record = self._record()
+                record = self.record()
                 path = attempt_path(self.token, self.rank, "exit")
                 line.send("PUT", path, json.dumps(record).encode())
                 self.told = True
@@ -105,7 +133,10 @@ class Trial:
             self.end("stop")  # nobody wants to know any more
             self.told = self.over
 
-    def _record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, Any]:
+        """Returns how it ended."""
+        if self._supervisor is None:
+            return {"code": None, "ended_by": self.because or "lost", "error": None}
         try:
             record: dict[str, Any] = json.loads((self._folder / "exit.json").read_bytes())
         except (OSError, ValueError):

@@ -9,12 +9,15 @@ RUN = ROOT + "/run"
 METRICS = RUN + "/metrics.jsonl"
 STOP = RUN + "/stop"
 OUTPUT = RUN + "/output"
+CHECKPOINT = RUN + "/checkpoint"
 TERMINATION = "/dev/termination-log"
 
+CONTAINER = "trial"
 ORDER = "ORCHESTRATE_ORDER"
 RANK = "ORCHESTRATE_RANK"
 HOSTS_ANNOTATION = "orchestrate/hosts"
 STOP_ANNOTATION = "orchestrate/stop"
+ANSWER_ANNOTATION = "orchestrate/artifacts"
 
 PORT = 28471
 """Where the nodes of a gang listen to each other."""

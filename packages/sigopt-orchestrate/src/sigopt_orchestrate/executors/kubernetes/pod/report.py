@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 MARK = "\x1e"
-"""Encloses a line of the metrics file where it is said in the log."""
+"""Encloses a line of the metrics file, or a part of a courier's question, in the log."""
 
 _LIMIT = 4000  # Kubernetes keeps 4096 bytes of a container's last word
 
