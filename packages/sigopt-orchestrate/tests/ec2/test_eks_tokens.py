@@ -42,7 +42,9 @@ def test_a_kubeconfig_asks_us_for_a_token_that_sts_takes_for_ours(aws: Aws, tmp_
     assert query["X-Amz-SignedHeaders"] == ["host;x-k8s-aws-id"], "good for one cluster alone"
     at = urlsplit(url)
     with closing(http.client.HTTPConnection(at.netloc)) as sts:  # as the cluster does it
-        told = {"x-k8s-aws-id": "tokens", "Host": "sts.amazonaws.com"}  # moto goes by the host
+        told = {"x-k8s-aws-id": "tokens"}
+        # moto looks for the service where only requests have it that are not presigned.
+        told["Authorization"] = f"AWS4-HMAC-SHA256 Credential={query['X-Amz-Credential'][0]}, "
         sts.request("GET", f"{at.path}?{at.query}", headers=told)
         assert b"123456789012" in sts.getresponse().read()
 
