@@ -3,6 +3,7 @@
 import importlib
 import re
 from functools import cache
+from pathlib import Path
 
 from docutils.nodes import Element
 from sphinx.addnodes import pending_xref
@@ -51,6 +52,12 @@ def escape_markup(
         lines[number] = "``".join(parts)
 
 
+def link_guides(_app: Sphinx, path: Path, _page: str, content: list[str]) -> None:
+    """Makes a README's links to its package's guides links to the pages that include them."""
+    if path.name == "README.md":
+        content[0] = re.sub(r"\]\(docs/([\w-]+\.md)\)", r"](\1)", content[0])
+
+
 @cache
 def public_names() -> dict[str, str]:
     """Returns the public name of every object that a package exports, by where it is defined."""
@@ -81,4 +88,5 @@ def resolve_by_public_name(
 def setup(app: Sphinx) -> None:
     """Connects the above."""
     app.connect("autodoc-process-docstring", escape_markup, priority=400)  # before napoleon
+    app.connect("include-read", link_guides)
     app.connect("missing-reference", resolve_by_public_name)

@@ -38,6 +38,7 @@ def names_with_blocks() -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)  # a page takes up to ten CPU seconds, however busy the machine is
 @pytest.mark.parametrize("name", names_with_blocks())
 def test_every_block_of_a_page_runs(name: str) -> None:
     """From top to bottom, in an empty folder, as a reader would."""

@@ -8,12 +8,14 @@ The trials are rows of a real store whose executor says at once that they run: w
 leader's own work. What the real executors add stands in the README's table: S5 (local), K4 (pods).
 """
 
+import math
 import select
 import sys
 import time
 from collections.abc import Collection
 from contextlib import closing, suppress
 
+import numpy as np
 import psutil
 from measuring import scratch, write_experiment
 
@@ -24,7 +26,7 @@ from sigopt_orchestrate.reconcile import RunLoop
 from sigopt_orchestrate.spec import load_experiment
 from sigopt_orchestrate.store import Ledger, Store, lead
 
-LOOKS, ASKED, OBSERVED, AT_A_TIME = 5, 3, 60, 1000
+LOOKS, ASKED, OBSERVED, DIMENSIONS, AT_A_TIME = 5, 3, 60, 6, 1000
 
 
 class EnoughError(Exception):
@@ -98,15 +100,17 @@ def look(trials: int) -> str:
 
 
 def suggest(trials: int, algorithm: str) -> str:
-    """Returns the CPU seconds of a suggestion, both processes', beside so many open trials."""
+    """Returns the CPU seconds of a suggestion, both processes', in six dimensions."""
     with scratch() as folder:
-        file = write_experiment(
-            folder, budget=trials + OBSERVED, optimizer={"algorithm": algorithm}
-        )
-        spec = load_experiment(file)
+        names = [f"x{n}" for n in range(DIMENSIONS)]
+        space = [{"name": x, "type": "double", "bounds": {"min": 0, "max": 1}} for x in names]
+        given = {"parameters": space, "command": "true", "optimizer": {"algorithm": algorithm}}
+        spec = load_experiment(write_experiment(folder, budget=trials + OBSERVED, **given))
+        points = np.random.default_rng(0).random((trials + OBSERVED, DIMENSIONS)).tolist()
+        chosen = [dict(zip(names, point, strict=True)) for point in points]
         with closing(SuggestionService(spec, folder / "log")) as service:
-            history = [Observed({"x": n / OBSERVED}, (n % 7,)) for n in range(OBSERVED)]
-            pending = [{"x": (n + 0.5) / trials} for n in range(trials)]
+            history = [Observed(point, (waves(point),)) for point in chosen[:OBSERVED]]
+            pending = chosen[OBSERVED:]
             _ask(service, history, [])  # imports what it needs
             begun, started = _cpu_s(), time.monotonic()
             sources = {_ask(service, history, pending) for _ in range(ASKED)}
@@ -115,6 +119,11 @@ def suggest(trials: int, algorithm: str) -> str:
         f"{trials:,} in flight, {OBSERVED} observed, {algorithm}: {spent / ASKED:.3f} s of CPU "
         f"a suggestion ({took / ASKED:.3f} s), {', '.join(sorted(sources))}"
     )
+
+
+def waves(point: dict[str, float]) -> float:
+    """A metric that is no plane: on one the model would know everything after seven points."""
+    return sum(math.sin(5 * x + n) for n, x in enumerate(point.values()))
 
 
 def _ask(
