@@ -33,13 +33,13 @@ class Experiment:
         address: str,
         *,
         files: Mapping[str, str] = MappingProxyType({}),
-        env: Mapping[str, str] = MappingProxyType({}),
+        leader_env: Mapping[str, str] = MappingProxyType({}),
         **keys: Any,
     ) -> None:
         with socket.create_server((address, 0)) as free:
             port = free.getsockname()[1]
         home = {"ORCHESTRATE_HOME": str(folder / "home")}
-        self._env = {**os.environ, **aws.environment, **home, **env}
+        self._env = {**os.environ, **aws.environment, **home, **leader_env}
         self.home = folder / "home"
         (folder / "toy").mkdir()
         self._file = folder / "toy" / "experiment.yml"
