@@ -178,7 +178,7 @@ def e3() -> list[Row]:
     said = f"{max(ends):.1f} s; {own} of 4 by themselves, {left} left"
     if not (there and gone):
         said += "; not all came or went in time"
-    return [Row("E3", what, said, f"the lease, and a few seconds to look ({lease_s} + 4 s)")]
+    return [Row("E3", what, said, f"<= the lease ({lease_s} s)")]
 
 
 def working(run: Run) -> list[str]:

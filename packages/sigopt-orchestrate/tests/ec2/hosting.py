@@ -20,7 +20,7 @@ from pretend_aws import AMI, Aws
 from sigopt_orchestrate.store import Home, Store, TrialRecord
 
 PATIENCE_S = 600
-_LEASE_S = 15
+_LEASE_S = 18
 
 
 class Experiment:
@@ -33,13 +33,13 @@ class Experiment:
         address: str,
         *,
         files: Mapping[str, str] = MappingProxyType({}),
-        leader_env: Mapping[str, str] = MappingProxyType({}),
+        environ: Mapping[str, str] = MappingProxyType({}),
         **keys: Any,
     ) -> None:
         with socket.create_server((address, 0)) as free:
             port = free.getsockname()[1]
         home = {"ORCHESTRATE_HOME": str(folder / "home")}
-        self._env = {**os.environ, **aws.environment, **home, **leader_env}
+        self._env = {**os.environ, **aws.environment, **home, **environ}
         self.home = folder / "home"
         (folder / "toy").mkdir()
         self._file = folder / "toy" / "experiment.yml"

@@ -4,6 +4,7 @@ import base64
 import gzip
 import io
 import json
+import math
 import tarfile
 from dataclasses import dataclass
 from importlib.resources import files
@@ -15,6 +16,9 @@ LIMIT = 16 << 10
 """The most bytes that EC2 takes, before base64."""
 
 ROOT = "/var/lib/orchestrate"
+
+_AGENTS_SHARE = 0.85  # of the lease: the agent ends the instance before the script has to
+_SCRIPT_S = 3  # by whole seconds and a look a second the script may be so late
 _AGENT = "sigopt_orchestrate/executors/ec2/instance"
 _SCRIPT = """\
 #!/bin/sh
@@ -29,7 +33,7 @@ umask 077
 mkdir -p "$root/code" && cd "$root" || exit 1
 cut -d. -f1 /proc/uptime > alive
 lease={boot}
-( while sleep 2; do
+( while sleep 1; do
     [ -e heartbeat ] && lease={lease}
     [ $(($(cut -d. -f1 /proc/uptime) - $(cat alive))) -le $lease ] || end
   done ) &
@@ -87,14 +91,14 @@ def user_data(
         "url": calling.url,
         "token": calling.token,
         "certificate": calling.certificate,
-        "lease_s": lease_s,
+        "lease_s": _AGENTS_SHARE * lease_s,
         "source": source,
         "setup": setup,
         "courier": courier,
     }
     script = _SCRIPT.format(
         root=ROOT,
-        lease=round(lease_s) + 2,  # the agent itself is a little earlier
+        lease=max(round(lease_s) - _SCRIPT_S, math.ceil(_AGENTS_SHARE * lease_s)),
         boot=round(max(boot_s, lease_s)),
         config=json.dumps(config),
         agent=base64.encodebytes(_packed()).decode().strip(),
