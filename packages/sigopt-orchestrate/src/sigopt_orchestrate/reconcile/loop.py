@@ -83,8 +83,7 @@ class RunLoop:
         self._supply = Supply(self._experiment.spec, suggestions)
         self._early = EarlyEnds(self._experiment.spec, folder)
         spec = self._experiment.spec
-        elsewhere = spec.artifacts is not None and spec.backend is not None
-        self._patience = Patience(spec.timeouts, saving_s=_SAVING_S if elsewhere else 0.0)
+        self._patience = Patience(spec.timeouts, saving_s=_SAVING_S if spec.artifacts else 0.0)
         self._heart = Heartbeat(folder.heartbeat, spec.timeouts.heartbeat_s)
         self._stop_requested = False
         self._verdict: str | None = None
