@@ -115,7 +115,7 @@ def e2(trials: int = 100, agents: int = 8, notices: int = 50) -> list[Row]:
         started = time.monotonic()
         while run.leader is not None and run.leader.poll() is None:
             time.sleep(0.1)
-            if run.observed() < 1 + every * faults.total() and faults["spot notice"] < notices:
+            if run.observed() < 1 + every * faults.total():
                 continue
             strike(run, chance, faults, notices)
         took_s = time.monotonic() - started
