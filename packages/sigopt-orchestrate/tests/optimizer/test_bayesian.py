@@ -1,4 +1,5 @@
 import math
+import random
 import statistics
 from typing import Any
 
@@ -229,3 +230,13 @@ def test_a_failed_fit_gives_way_to_the_spread(build, monkeypatch, caplog) -> Non
     suggestion = suggest(experiment, history, [])
     assert suggestion == suggest_plainly(experiment, history, [])
     assert "no luck" in caplog.text
+
+
+def test_a_plane_that_is_known_exactly_does_not_break_the_model(build) -> None:
+    """All but sure of a hundred trials under way, it draws outcomes from next to nothing."""
+    names = [f"x{n}" for n in range(6)]
+    experiment = build([{**X, "name": name} for name in names])
+    drawn = random.Random(0)
+    trials = [{name: drawn.random() for name in names} for _ in range(160)]
+    history = [Observed(one, (sum(one.values()),)) for one in trials[:60]]
+    assert bayesian.propose(experiment, history, trials[60:]) is not None

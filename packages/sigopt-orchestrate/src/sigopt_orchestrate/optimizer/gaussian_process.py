@@ -119,7 +119,7 @@ class GaussianProcess:
         covariance = self.covariance(X, X)
         largest = float(np.abs(np.diag(covariance)).max())
         covariance[np.diag_indices_from(covariance)] += 1e-9 * max(largest, 1e-12)
-        drawn = self.predict(X).mean + cholesky(covariance) @ normals  # (p, m)
+        drawn = self.predict(X).mean + _root(covariance) @ normals  # (p, m)
         # What is drawn is the function itself, without the noise that observations have.
         given = replace(self.hyperparameters, noise=_DRAWN_NOISE)
         return GaussianProcess(
@@ -176,3 +176,12 @@ def cholesky(K: Array) -> Array:
         if not failed and np.isfinite(factor[-1, -1]):
             return np.asarray(factor)
     raise SuggestionError("the model failed: its kernel matrix is not positive definite")
+
+
+def _root(covariance: Array) -> Array:
+    """Returns R with R R' = `covariance`, however little is left of it but rounding errors."""
+    try:
+        return cholesky(covariance)
+    except SuggestionError:
+        values, vectors = np.linalg.eigh(covariance)
+        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
