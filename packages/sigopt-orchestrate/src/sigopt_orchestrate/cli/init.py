@@ -15,7 +15,7 @@ from sigopt_orchestrate.spec import parse_experiment
 
 _RANGE = re.compile(r"([^.\s:]\S*?)\.\.([^\s:]+?)(:log)?")
 _HEAD = """\
-# {parameter} in the command stands for the trial's value; see docs/experiment-file.md.
+# {parameter} in the command stands for the trial's value, and the README has a section on all keys.
 """
 
 
