@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from cmn.errors import MissingDependencyError, ParameterError
-from cmn.fused import compiled, distinct
+from cmn.fused import compiled
+from cmn.fused_rows import distinct
 from cmn.hyperparameters import Hyperparameters
 from cmn.model import CMNNetwork
 from cmn.neighbourhoods import Neighbourhoods
