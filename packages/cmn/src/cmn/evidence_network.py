@@ -111,11 +111,7 @@ class EvidenceNetwork(nn.Module):
 
     def affinities(self, users: Tensor) -> Tensor:
         """Returns cos(m_u, e_i) / T for users (B,) and all items, (B, Q)."""
-        return self.affinities_of(self.user_memory[users])
-
-    def affinities_of(self, memories: Tensor) -> Tensor:
-        """Returns cos(m_u, e_i) / T for m_u (B, d) and all items, (B, Q)."""
-        user = functional.normalize(memories, dim=1) / self.temperature
+        user = functional.normalize(self.user_memory[users], dim=1) / self.temperature
         return user @ functional.normalize(self.item_memory, dim=1).T
 
     def affinities_to(self, memories: Tensor, items: Tensor) -> Tensor:

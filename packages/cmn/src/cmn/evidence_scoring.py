@@ -14,10 +14,7 @@ from scipy import sparse
 from cmn.evidence_network import LINEAR_UNIT, Reads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from cmn.evidence import WalkEvidence
     from cmn.evidence_network import EvidenceNetwork
@@ -95,9 +92,15 @@ class EvidenceScorer:
             users: row numbers.
             everything: compute reads whose weight is zero, too; else they are zeros.
         """
-        memories = self.network.user_memory[torch.from_numpy(users)]
-        rows = self.evidence.rows(users)
-        return self._reads(rows, memories, lambda read: read.score(users), everything=everything)
+        network, walks = self.network, self.evidence
+        evidence = walks.catalogue(walks.rows(users), network.gamma.item(), network.delta.item())
+        affinity = linear = np.broadcast_to(np.float32(0), evidence.shape)
+        if network.affinity.item() or everything:
+            affinity = network.affinities(torch.from_numpy(users)).numpy()
+        if self.linear is not None and (network.items.item() or everything):
+            linear = _bent(self.linear.score(users))
+        log_degrees = np.broadcast_to(self._log_degrees, evidence.shape)
+        return Reads(evidence, log_degrees, affinity, linear)
 
     @torch.no_grad()
     def score_candidates(
@@ -122,24 +125,6 @@ class EvidenceScorer:
             reads = Reads(evidence, self._log_degrees[columns], affinity, linear)
             scores[start : start + at_a_time] = self.joined(reads)
         return scores
-
-    def _reads(
-        self,
-        rows: sparse.csr_array,
-        memories: Tensor,
-        read_linear: Callable[[LinearRead], NDArray[np.float32]],
-        *,
-        everything: bool = False,
-    ) -> Reads:
-        network = self.network
-        evidence = self._evidence.catalogue(rows, network.gamma.item(), network.delta.item())
-        affinity = linear = np.broadcast_to(np.float32(0), evidence.shape)
-        if network.affinity.item() or everything:
-            affinity = network.affinities_of(memories).numpy()
-        if self.linear is not None and (network.items.item() or everything):
-            linear = _bent(read_linear(self.linear))
-        log_degrees = np.broadcast_to(self._log_degrees, evidence.shape)
-        return Reads(evidence, log_degrees, affinity, linear)
 
 
 class LeftOutScorer:
