@@ -49,18 +49,18 @@ def o2() -> list[Row]:
     return [*ahead, *rows]
 
 
-def _seeds(name: str, peer: str) -> dict[int, float]:
-    """Final regrets by seed, one trial at a time."""
+def _by_seed(name: str, peer: str, count: int) -> dict[int, float]:
+    """Regrets after so many evaluations by seed, one trial at a time."""
     cells = kept(peer).items()
-    return {seed: at(c, _TABLES) for (n, seed, width), c in cells if (n, width) == (name, 1)}
+    return {seed: at(c, count) for (n, seed, width), c in cells if (n, width) == (name, 1)}
 
 
 def _has_all(name: str, peers: Sequence[str]) -> bool:
-    return all(_seeds(name, peer) for peer in peers)
+    return all(_by_seed(name, peer, _TABLES) for peer in peers)
 
 
 def _ahead(name: str, peer: str) -> bool:
-    ours, theirs = _seeds(name, "ours"), _seeds(name, peer)
+    ours, theirs = (_by_seed(name, one, _TABLES) for one in ("ours", peer))
     both = ours.keys() & theirs.keys()
     return sum(ours[s] for s in both) < sum(theirs[s] for s in both)
 
@@ -123,12 +123,8 @@ def _last(name: str) -> int:
 
 def _regrets(name: str, count: int) -> dict[str, list[float]]:
     """By optimiser, ours first, the regrets over its seeds; those without a cell left out."""
-    found: dict[str, list[float]] = {}
-    for peer in ("ours", *_PEERS):
-        cells = [c for (n, _, width), c in kept(peer).items() if (n, width) == (name, 1)]
-        if cells:
-            found[peer] = [at(c, count) for c in cells]
-    return found
+    found = {peer: list(_by_seed(name, peer, count).values()) for peer in ("ours", *_PEERS)}
+    return {peer: regrets for peer, regrets in found.items() if regrets}
 
 
 def _compared(name: str, count: int, middle: Callable[[Sequence[float]], Any]) -> str:

@@ -65,7 +65,7 @@ class EvidenceScorer:
         self, network: EvidenceNetwork, evidence: WalkEvidence, linear: LinearRead | None = None
     ) -> None:
         self.network, self._evidence, self.linear = network, evidence, linear
-        self._log_degrees = np.log(np.maximum(evidence.item_degrees, 1)).astype(np.float32)
+        self._log_degrees = _log_degrees(evidence)
 
     @property
     def evidence(self) -> WalkEvidence:
@@ -173,6 +173,7 @@ class NewcomerScorer:
         self._network, self._linear = scorer.network, scorer.linear
         self._first = scorer.evidence.matrix.shape[0]
         self._evidence = scorer.evidence.joined_by(histories)
+        self._log_degrees = _log_degrees(self._evidence)
         self._histories = histories
 
     def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -180,11 +181,10 @@ class NewcomerScorer:
         network, evidence, nothing = self._network, self._evidence, np.zeros((), np.float32)
         rows = evidence.rows(self._first + users)
         read = evidence.catalogue(rows, network.gamma.item(), network.delta.item())
-        log_degrees = np.log(np.maximum(evidence.item_degrees, 1)).astype(np.float32)
         linear = nothing
         if self._linear is not None and network.items.item():
             linear = _bent(self._linear.score_histories(self._histories[users]))
-        return network.joined(Reads(read, log_degrees, nothing, linear))
+        return network.joined(Reads(read, self._log_degrees, nothing, linear))
 
 
 class AffinityScorer:
@@ -201,6 +201,11 @@ class AffinityScorer:
     def score(self, users: NDArray[np.int64]) -> NDArray[np.float32]:
         """Returns scores (B, Q) for users (B,)."""
         return self._network.affinities(torch.from_numpy(users)).numpy()
+
+
+def _log_degrees(evidence: WalkEvidence) -> NDArray[np.float32]:
+    """Returns log d_i of all items, (Q,)."""
+    return np.log(np.maximum(evidence.item_degrees, 1)).astype(np.float32)
 
 
 def _bent(read: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sigopt_orchestrate.artifacts.answering import answer
 from sigopt_orchestrate.artifacts.courier.carrier import Carrier
-from sigopt_orchestrate.artifacts.courier.files import ChangedError, Json, RefusedError
+from sigopt_orchestrate.artifacts.courier.files import Json
 from sigopt_orchestrate.artifacts.courier.transfer import CancelledError, Courier
 from sigopt_orchestrate.artifacts.keeper import Keeper
 from sigopt_orchestrate.errors import CloudError
@@ -20,7 +20,6 @@ from sigopt_orchestrate.store import AttemptFolder, ExperimentFolder
 
 _log = logging.getLogger(__name__)
 
-_TRIES = 3
 _CLOSE_S = 20.0
 _CANCEL_S = 5.0
 _LOOK_S = 0.1
@@ -250,30 +249,16 @@ class _Escort:
 
     def _keep_records(self) -> str | None:
         carrying = Courier(self._ask, patience_s=self._patience_s, cancelled=self._cancelled)
-        problem = None
-        for _ in range(_TRIES):
-            try:
-                carrying.send("records", _records(self._folder))
-            except ChangedError as error:
-                problem = str(error)
-            except RefusedError as error:
-                return str(error)
-            else:
-                return None
-        return problem
+        return carrying.send_settled("records", lambda: _records(self._folder))
 
     def _ask(self, asked: Json) -> Json:
         return answer(self._keeper, self._folder, asked)
 
     def _say(self, said: str) -> None:
-        _say(self._folder, said)
-
-
-def _say(folder: AttemptFolder, said: str) -> None:
-    """Tells people in the attempt's log."""
-    folder.root.mkdir(parents=True, exist_ok=True)
-    with folder.log.open("a") as log:
-        log.write(f"orchestrate: {said}\n")
+        """Tells people in the attempt's log."""
+        self._folder.root.mkdir(parents=True, exist_ok=True)
+        with self._folder.log.open("a") as log:
+            log.write(f"orchestrate: {said}\n")
 
 
 def _records(folder: AttemptFolder) -> dict[str, str]:

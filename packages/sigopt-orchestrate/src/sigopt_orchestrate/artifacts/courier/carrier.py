@@ -122,15 +122,6 @@ class Carrier:
             return
 
     def _send_output(self) -> None:
-        problem = ""
-        for _ in range(_TRIES):
-            try:
-                self._courier.send("output", sources(self._output))
-            except ChangedError as error:
-                problem = str(error)
-            except RefusedError as error:
-                problem = str(error)
-                break
-            else:
-                return
-        self._say(f"its output is not in S3: {problem}")
+        problem = self._courier.send_settled("output", lambda: sources(self._output))
+        if problem is not None:
+            self._say(f"its output is not in S3: {problem}")

@@ -83,6 +83,31 @@ class Courier:
         question = {"do": "keep", "kind": kind, "set": of, "files": told}
         self._patiently(lambda: self._ask(question))
 
+    def send_settled(self, kind: str, find: Callable[[], Sources]) -> str | None:
+        """Puts a set that somebody may still be writing to, and says what is wrong if that fails.
+
+        Args:
+            kind: As of `send`.
+            find: Finds the files, anew for each try.
+
+        Returns:
+            The problem; None where the set is whole in the bucket.
+
+        Raises:
+            CancelledError: If nobody wants it any more.
+        """
+        problem = None
+        for _ in range(_TRIES):
+            try:
+                self.send(kind, find())
+            except ChangedError as error:
+                problem = str(error)
+            except RefusedError as error:
+                return str(error)
+            else:
+                return None
+        return problem
+
     def fetch(self, kind: str, folder: str) -> bool:
         """Fetches a whole set of files, or nothing; what an earlier try has brought stays.
 

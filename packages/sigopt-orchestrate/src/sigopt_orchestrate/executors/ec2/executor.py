@@ -21,7 +21,7 @@ from sigopt_orchestrate.executors.ec2.launching import Launcher
 from sigopt_orchestrate.executors.ec2.names import Names
 from sigopt_orchestrate.executors.ec2.pools import Pools
 from sigopt_orchestrate.executors.ec2.source import pack
-from sigopt_orchestrate.executors.ec2.starting import Terms
+from sigopt_orchestrate.executors.ec2.starting import Starts, Terms
 from sigopt_orchestrate.executors.ec2.template import ensure_template
 from sigopt_orchestrate.executors.ec2.user_data import user_data
 from sigopt_orchestrate.executors.executor import Attempt, Work
@@ -192,14 +192,21 @@ class Ec2Executor:
         def template() -> tuple[str, str]:
             return ensure_template(self._ec2, ssm, names, self._spec, script)
 
-        return Fleet(
-            self._ec2,
-            names=names,
+        starts = Starts(
             journal=self._journal,
             crew=self._crew,
             pools=pools,
             launcher=launcher,
             template=template,
+            terms=terms,
+        )
+        return Fleet(
+            self._ec2,
+            names=names,
+            journal=self._journal,
+            crew=self._crew,
+            launcher=launcher,
+            starts=starts,
             terms=terms,
         )
 

@@ -6,7 +6,6 @@ One thread makes all requests to EC2, so that no trial waits for one.
 import logging
 import threading
 import time
-from collections.abc import Callable
 
 from sigopt_orchestrate.aws.session import AwsError, Client, tags
 from sigopt_orchestrate.executors.ec2.census import Census
@@ -14,7 +13,6 @@ from sigopt_orchestrate.executors.ec2.crew import Crew
 from sigopt_orchestrate.executors.ec2.journal import Journal
 from sigopt_orchestrate.executors.ec2.launching import Launcher
 from sigopt_orchestrate.executors.ec2.names import LEASE, Names
-from sigopt_orchestrate.executors.ec2.pools import Pools
 from sigopt_orchestrate.executors.ec2.starting import LONGEST_PAUSE_S, Starts, Terms
 from sigopt_orchestrate.executors.ec2.template import remove_template
 
@@ -35,9 +33,8 @@ class Fleet:
         names: Names,
         journal: Journal,
         crew: Crew,
-        pools: Pools,
         launcher: Launcher,
-        template: Callable[[], tuple[str, str]],
+        starts: Starts,
         terms: Terms,
     ) -> None:
         """Makes the fleet; `start` begins to keep it.
@@ -47,9 +44,8 @@ class Fleet:
             names: The experiment's.
             journal: What was launched.
             crew: Who has called.
-            pools: Where there is capacity.
             launcher: Makes the launches.
-            template: Makes the launch template, if it is not there, and returns id and version.
+            starts: Decides on launches, and watches over what they bring.
             terms: How it is kept.
         """
         self._ec2 = ec2
@@ -59,14 +55,7 @@ class Fleet:
         self._launcher = launcher
         self._terms = terms
         self._census = Census(ec2, names=names, journal=journal, crew=crew, launcher=launcher)
-        self._starts = Starts(
-            journal=journal,
-            crew=crew,
-            pools=pools,
-            launcher=launcher,
-            template=template,
-            terms=terms,
-        )
+        self._starts = starts
         self._last_look = self._next_look = 0.0
         self._failures = 0
         self._vouched_until = 0.0
