@@ -1,4 +1,4 @@
-"""What people may ask of an experiment: to stop, to pause, to run failed trials again.
+"""What people may ask of an experiment: to stop, to pause, to run trials again.
 
 The leader is asked by the store and woken; where there is none, `stop` leads for as long as it
 takes to end what runs. The command line and the server's page both act through these functions.
@@ -82,6 +82,27 @@ def retry(store: Store, experiment: ExperimentRecord, numbers: Collection[int] =
         store.request_retries(experiment.id, asked)
         wake(store.home.experiment(experiment.id).wake)
     return asked
+
+
+def repeat(
+    store: Store, experiment: ExperimentRecord, numbers: Collection[int], times: int
+) -> None:
+    """Asks for completed trials to run again, each `times` times, as trials beyond the budget.
+
+    Raises:
+        StoreError: If a trial does not exist or is not completed.
+    """
+    trials = store.trials(experiment.id)
+    for number in numbers:
+        state = _trial(trials, experiment, number).state
+        if state is not TrialState.COMPLETED:
+            raise StoreError(
+                f"trial {number} of experiment {experiment.id} is {state}; "
+                "only completed trials are repeated"
+            )
+    # In turn, so that what changes on the machine meanwhile meets all of them alike.
+    store.request_retries(experiment.id, [*numbers] * times)
+    wake(store.home.experiment(experiment.id).wake)
 
 
 def _trial(trials: list[TrialRecord], experiment: ExperimentRecord, number: int) -> TrialRecord:
