@@ -47,9 +47,13 @@ def read(folder: Path, name: str) -> Tensor:
     """Returns the bytes of an idx file, zipped or not, in their shape."""
     home = folder / "mnist" if (folder / "mnist").is_dir() else folder
     path = home / name
-    raw = path.read_bytes() if path.exists() else gzip.decompress((home / f"{name}.gz").read_bytes())
+    raw = (
+        path.read_bytes() if path.exists() else gzip.decompress((home / f"{name}.gz").read_bytes())
+    )
     shape = np.frombuffer(raw, ">i4", raw[3], offset=4)
-    return torch.from_numpy(np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(shape).copy())
+    return torch.from_numpy(
+        np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(shape).copy()
+    )
 
 
 def digits(folder: Path, part: str) -> tuple[Tensor, Tensor]:
@@ -104,9 +108,7 @@ def main() -> None:
         images[mine], labels[mine], given.batch, transform=scale, seed=given.seed
     )
     torch.manual_seed(given.seed)
-    model = GossipDataParallel(
-        lenet(), topology=given.topology, wire=given.wire, seed=given.seed
-    )
+    model = GossipDataParallel(lenet(), topology=given.topology, wire=given.wire, seed=given.seed)
     taken = train(model, batches, given.rate, given.epochs)
     model.eval()  # from here on all ranks hold the same model
     if here.rank == 0:
@@ -123,7 +125,7 @@ def main() -> None:
         }
         print(json.dumps(found | {"ranks": here.size}), flush=True)
         if path := os.environ.get("ORCHESTRATE_METRICS"):
-            with open(path, "a", encoding="utf-8") as file:
+            with Path(path).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(found) + "\n")
     batches.finish()
 
