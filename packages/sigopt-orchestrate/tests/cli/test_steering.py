@@ -1,6 +1,7 @@
 """Pausing, retrying, ending one trial early; single runs and `optimize`."""
 
 import json
+import shlex
 import subprocess
 import sys
 import time
@@ -89,6 +90,25 @@ def test_the_best_and_the_defaults_run_again_and_only_repeats_say_what_was_gaine
     page = Path(orchestrate("report").stdout.strip()).read_text()
     assert "By repeats alone" in page
     assert orchestrate("confirm", "--trial", "99").returncode == 2
+
+
+def test_a_search_that_was_stopped_is_confirmed_as_far_as_it_came(
+    orchestrate: Orchestrate, experiment_file: Write, tmp_path: Path
+) -> None:
+    """The third trial ends the orchestrate that runs it, as Ctrl-C would."""
+    ends = """[ "$ORCHESTRATE_TRIAL" != 3 ] || { kill -INT "$(cat leader)"; sleep 60; }; """
+    report = """printf '{{"y": %s}}' {x} > "$ORCHESTRATE_METRICS" """
+    given = {"name": "x", "type": "double", "bounds": {"min": 0.1, "max": 1}, "default": 0.1}
+    ends = ends.replace("{ ", "{{ ").replace("; }", "; }}")
+    experiment_file(command=ends + report, parameters=[given], parallel=1, budget=9, optimizer={})
+    run = ["sh", "-c", f"echo $$ > leader; exec {shlex.join(RUN)}"]
+    ran = subprocess.run(run, cwd=tmp_path, stdout=subprocess.DEVNULL, check=False)
+    assert ran.returncode == 3
+    assert orchestrate("confirm", "--times", "2").returncode == 0
+    held = status(orchestrate)
+    assert held["observed"] == held["budget"] == 2 + 4
+    states = [trial["state"] for trial in held["trials"]]
+    assert states == ["completed"] * 2 + ["stopped"] + ["completed"] * 4
 
 
 def test_a_trial_that_is_told_to_end_does_so_at_its_next_checkpoint(

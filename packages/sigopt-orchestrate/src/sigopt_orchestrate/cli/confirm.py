@@ -18,7 +18,7 @@ from sigopt_orchestrate.dashboard.analysis import default_trial
 from sigopt_orchestrate.dashboard.repeats import challengers
 from sigopt_orchestrate.errors import StoreError
 from sigopt_orchestrate.reconcile import steer
-from sigopt_orchestrate.store import Store, has_leader
+from sigopt_orchestrate.store import Store
 
 
 @click.command("confirm")
@@ -49,8 +49,9 @@ def confirm_command(
     """Run the best trial and the defaults again, and show by how much it is better.
 
     Each repeat is a new trial beyond the budget of the experiment, the newest by default. The best
-    of many noisy trials flatters; only repeats count here. Have the command take its seed from
-    $ORCHESTRATE_TRIAL, so that every repeat has another one.
+    of many noisy trials flatters; only repeats count here. A search that was stopped before its
+    budget was used ends with what it has. Have the command take its seed from $ORCHESTRATE_TRIAL,
+    so that every repeat has another one.
     """
     store = Store.existing(home, url)
     record = chosen(store, experiment)
@@ -64,10 +65,6 @@ def confirm_command(
     asked = [number for number in asked if number != reference.number]
     if not asked:
         raise StoreError(f"experiment {record.id} has no trial better than the defaults")
-    if has_leader(store, record.id):
-        raise StoreError(
-            f"experiment {record.id} still runs; confirm what it finds when it is over"
-        )
     check_secrets(record.spec, f"experiment {record.id}")
     steer.repeat(store, record, [reference.number, *asked], times)
     record = lead_to_its_end(store, record, as_json=as_json)

@@ -89,8 +89,12 @@ def repeat(
 ) -> None:
     """Asks for completed trials to run again, each `times` times, as trials beyond the budget.
 
+    What an experiment that was stopped has left of its budget is taken away, so that nothing but
+    repeats follows when it is resumed.
+
     Raises:
         StoreError: If a trial does not exist or is not completed.
+        LeadershipError: If somebody leads the experiment.
     """
     trials = store.trials(experiment.id)
     for number in numbers:
@@ -100,9 +104,11 @@ def repeat(
                 f"trial {number} of experiment {experiment.id} is {state}; "
                 "only completed trials are repeated"
             )
-    # In turn, so that what changes on the machine meanwhile meets all of them alike.
+    with lead(store, experiment.id) as ledger:
+        used = sum(trial.state.observed for trial in ledger.trials())
+        ledger.extend_budget(min(0, used - experiment.spec.budget))
+    # By turns, so that what changes on the machine meanwhile meets all of them alike.
     store.request_retries(experiment.id, [*numbers] * times)
-    wake(store.home.experiment(experiment.id).wake)
 
 
 def _trial(trials: list[TrialRecord], experiment: ExperimentRecord, number: int) -> TrialRecord:
