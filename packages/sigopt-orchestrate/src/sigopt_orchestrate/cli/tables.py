@@ -1,12 +1,17 @@
 """Experiments and trials as tables for people."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sigopt_orchestrate.dashboard.analysis import best_trials, default_trial, gain
+from sigopt_orchestrate.dashboard.analysis import (
+    best_trials,
+    default_trial,
+    gain,
+    objective_value,
+)
 from sigopt_orchestrate.dashboard.repeats import (
     challengers,
     confirmed,
@@ -98,15 +103,19 @@ def print_best(console: Console, spec: Experiment, trials: Sequence[TrialRecord]
     if len(confirmed(trials)) > 1:
         console.print(confirmation_table(spec, trials))
         return
-    for challenger in challengers(spec, trials) if reference is not None else ():
-        gains = [(m.name, gain(m, challenger, reference)) for m in spec.objectives]
-        said = (
-            f"{name} {improvement(gained, (reference.values or {})[name])}"
-            for name, gained in gains
-            if gained is not None
-        )
-        sentence = f"trial {challenger.number} beside the defaults: {', '.join(said)}"
-        console.print(f"{sentence}, once; `orchestrate confirm` runs both again", markup=False)
+    if reference is not None:
+        for challenger in challengers(spec, trials):
+            said = f"trial {challenger.number} beside the defaults: "
+            said += ", ".join(_gains(spec, challenger, reference))
+            console.print(f"{said}, once; `orchestrate confirm` runs both again", markup=False)
+
+
+def _gains(spec: Experiment, trial: TrialRecord, reference: TrialRecord) -> Iterator[str]:
+    """Yields `accuracy 3 % better` for each objective that both have."""
+    for metric in spec.objectives:
+        gained, other = gain(metric, trial, reference), objective_value(metric, reference)
+        if gained is not None and other is not None:
+            yield f"{metric.name} {improvement(gained, other)}"
 
 
 def confirmation_table(spec: Experiment, trials: Sequence[TrialRecord]) -> Table:
@@ -128,8 +137,8 @@ def confirmation_table(spec: Experiment, trials: Sequence[TrialRecord]) -> Table
         for metric in spec.objectives:
             found = estimate(metric, trials, trial)
             gained = confirmed_gain(metric, trials, trial)
-            own = trial.source != "default" and gained is not None
-            cells += ["" if found is None else found.text(), gained.text() if own else ""]
+            cells.append("" if found is None else found.text())
+            cells.append("" if gained is None or trial.source == "default" else gained.text())
         table.add_row(
             f"{trial.number}", str(len(repeats(trials, trial.number))), *map(Text, cells),
             "the defaults" if trial.source == "default" else "",

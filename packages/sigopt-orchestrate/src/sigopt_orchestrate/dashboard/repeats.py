@@ -115,5 +115,7 @@ def confirmed_gain(
     theirs = None if reference is None else estimate(metric, trials, reference)
     if ours is None or theirs is None:
         return None
-    both = None if None in (ours.error, theirs.error) else math.hypot(ours.error, theirs.error)
+    both = None
+    if ours.error is not None and theirs.error is not None:
+        both = math.hypot(ours.error, theirs.error)
     return Gain(metric.sign * (ours.mean - theirs.mean), both, theirs.mean)
