@@ -1,8 +1,11 @@
 """A real cluster for the tests: `kube` starts it, and an image is packed for its pods."""
 
+import base64
 import json
 import os
 import subprocess
+import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import yaml
+from custom_kinds import DEFINITIONS
 from on_kubernetes.api import Api
 from rootfs import make_rootfs
 
@@ -74,6 +79,33 @@ class Kube:
         root = f"/api/v1/namespaces/{namespace}"
         return [one for kind in kinds for one in self._api.insist("GET", f"{root}/{kind}")["items"]]
 
+    def create(self, namespace: str, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Creates objects; returns them as the server has them."""
+        made = []
+        for one in objects:
+            root = "/api/v1" if one["apiVersion"] == "v1" else f"/apis/{one['apiVersion']}"
+            path = f"{root}/namespaces/{namespace}/{one['kind'].lower()}s"
+            made.append(self._api.insist("POST", path, one))
+            assert made[-1]["kind"] == one["kind"], made[-1]
+        return made
+
+    def account(self, namespace: str, rules: list[dict[str, Any]]) -> str:
+        """Returns the kubeconfig of a new service account that may do this much there."""
+        name = f"a{uuid.uuid4().hex[:8]}"
+        here = {"apiVersion": "rbac.authorization.k8s.io/v1"}
+        role = here | {"kind": "Role", "metadata": {"name": name}, "rules": rules}
+        self.kubectl("create", "serviceaccount", name, "-n", namespace)
+        self.kubectl("create", "-n", namespace, "-f", "-", given=json.dumps(role))
+        bound = (f"--role={name}", f"--serviceaccount={namespace}:{name}")
+        self.kubectl("create", "rolebinding", name, *bound, "-n", namespace)
+        deadline = time.monotonic() + 120
+        while not (secrets := self.get("sa", name, "-n", namespace)[0].get("secrets")):
+            assert time.monotonic() < deadline, f"account {name} gets no token"
+        (secret,) = self.get("secret", secrets[0]["name"], "-n", namespace)
+        config = yaml.safe_load(self.kubeconfig.read_text())
+        config["users"][0]["user"] = {"token": base64.b64decode(secret["data"]["token"]).decode()}
+        return str(yaml.safe_dump(config))
+
     @cached_property
     def _api(self) -> Api:
         return Api(self.kubeconfig, "tests")
@@ -98,6 +130,14 @@ def start(kube: Path, folder: Path, wheels: tuple[str, ...]) -> Kube:
         make_rootfs(root, wheels)
     cluster.do("image", str(root), IMAGE, '["python3"]')
     return cluster
+
+
+def add_kinds(cluster: Kube) -> None:
+    """Defines the kinds of other projects, for good: the garbage collector halts when one goes."""
+    listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": DEFINITIONS})
+    cluster.kubectl("apply", "-f", "-", given=listed)
+    names = [f"crd/{one['metadata']['name']}" for one in DEFINITIONS]
+    cluster.kubectl("wait", "--for=condition=Established", "--timeout=120s", *names)
 
 
 def start_control_plane(kube: Path, folder: Path) -> Kube:

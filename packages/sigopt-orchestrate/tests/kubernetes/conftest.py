@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 sys.path.append(str(Path(__file__).parent))
-from cluster import IMAGE, Kube, start
+from cluster import IMAGE, Kube, add_kinds, start
 
 from sigopt_orchestrate.artifacts.keeper import open_keeper
 from sigopt_orchestrate.executors import Attempt, Presence, Work
@@ -37,11 +37,14 @@ def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
     program = Path(os.environ[VARIABLE]).absolute()
     running = os.environ.get(f"{VARIABLE}_DIR")  # for whoever writes tests: one that is up already
     if running:
+        add_kinds(Kube(program, Path(running)))
         yield Kube(program, Path(running))
         return
     folder = tmp_path_factory.mktemp("kube") / "cluster"
     try:
-        yield start(program, folder, ("mpich", "mpi4py"))
+        cluster = start(program, folder, ("mpich", "mpi4py"))
+        add_kinds(cluster)
+        yield cluster
     finally:
         Kube(program, folder).end()
 

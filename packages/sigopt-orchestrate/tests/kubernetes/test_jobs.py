@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from newer_controllers import indexed_pods
 
 from sigopt_orchestrate.executors import Absent, Ended, Exit, Lost, Running, Starting
 from sigopt_orchestrate.executors.kubernetes import cluster as cluster_room
 from sigopt_orchestrate.executors.kubernetes import tasks
 from sigopt_orchestrate.executors.kubernetes.cluster import ApiError
+from sigopt_orchestrate.executors.kubernetes.forms import Form
 from sigopt_orchestrate.executors.kubernetes.jobs import Job, diagnose_job, read_job
 from sigopt_orchestrate.executors.kubernetes.manifests import AttemptObjects
 
@@ -150,13 +152,13 @@ def test_a_job_without_pods_says_why(jobs: Any, monkeypatch: pytest.MonkeyPatch)
 def indexed(monkeypatch: pytest.MonkeyPatch, make_bench: Callable[..., Any]) -> Any:
     """A bench of gangs as Indexed Jobs, of which the old controller makes no pods."""
     monkeypatch.setattr(cluster_room, "JOBS_FROM", (1, 20))
-    job = AttemptObjects.job
+    holder = AttemptObjects.holder
 
-    def idle(self: AttemptObjects, owner: dict[str, Any]) -> dict[str, Any]:
-        made = job(self, owner)
+    def idle(self: AttemptObjects, form: Form, owner: dict[str, Any]) -> dict[str, Any]:
+        made = holder(self, form, owner)
         return made | {"spec": made["spec"] | {"parallelism": 0}}
 
-    monkeypatch.setattr(AttemptObjects, "job", idle)
+    monkeypatch.setattr(AttemptObjects, "holder", idle)
     return make_bench(nodes={"count": 3})
 
 
@@ -165,23 +167,7 @@ def make_indexed_pods(bench: Any, attempt: Any) -> list[str]:
     namespace = bench.cluster.namespace
     mine = ("-n", namespace, "-l", f"orchestrate/attempt={attempt.token}")
     (job,) = bench.wait(lambda: bench.kube.get("jobs", *mine), "Job")
-    name, template = job["metadata"]["name"], job["spec"]["template"]
-    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "controller": True}
-    labels = {k: v for k, v in template["metadata"]["labels"].items() if k != "controller-uid"}
-    pods = []
-    for index in range(job["spec"]["completions"]):
-        spec = json.loads(json.dumps(template["spec"]))
-        variable = {"name": "JOB_COMPLETION_INDEX", "value": str(index)}
-        spec["containers"][0]["env"].append(variable)
-        metadata = {
-            "name": f"{name}-{index}-x7k2p",
-            "labels": labels | {"batch.kubernetes.io/job-completion-index": str(index)},
-            "ownerReferences": [owner | {"uid": job["metadata"]["uid"]}],
-        }
-        pods.append({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
-    listed = {"apiVersion": "v1", "kind": "List", "items": pods}
-    bench.kube.kubectl("create", "-n", namespace, "-f", "-", given=json.dumps(listed))
-    return [pod["metadata"]["name"] for pod in pods]
+    return [pod["metadata"]["name"] for pod in bench.kube.create(namespace, indexed_pods(job))]
 
 
 @pytest.mark.slow
