@@ -19,6 +19,10 @@ from on_kubernetes.api import Api
 from rootfs import make_rootfs
 
 IMAGE = "localhost/trial:1"
+_GROUPS = {"jobs": "batch/v1"} | {
+    one["spec"]["names"]["plural"]: f"{one['spec']['group']}/{one['spec']['versions'][0]['name']}"
+    for one in DEFINITIONS
+}
 _AUDIT = """\
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -75,9 +79,12 @@ class Kube:
         return items
 
     def listed(self, namespace: str, *kinds: str) -> list[dict[str, Any]]:
-        """Returns what there is of some kinds of the core API, without a process for each look."""
-        root = f"/api/v1/namespaces/{namespace}"
-        return [one for kind in kinds for one in self._api.insist("GET", f"{root}/{kind}")["items"]]
+        """Returns what there is of some kinds, without a process for each look."""
+        found = []
+        for kind in kinds:
+            root = f"/apis/{_GROUPS[kind]}" if kind in _GROUPS else "/api/v1"
+            found += self._api.insist("GET", f"{root}/namespaces/{namespace}/{kind}")["items"]
+        return found
 
     def create(self, namespace: str, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Creates objects; returns them as the server has them."""

@@ -22,6 +22,7 @@ from sigopt_orchestrate.spec import Experiment, Timeouts
 from sigopt_orchestrate.store import ExperimentFolder, ExperimentRecord, Store
 
 VARIABLE = "ORCHESTRATE_KUBE"
+KINDS = ("jobs", "jobsets", "mpijobs", "pods", "secrets", "configmaps")
 PATIENCE_S = 180.0  # a pod starts in two seconds, and in a minute where ten others want the cores
 
 
@@ -129,6 +130,12 @@ class Bench:
         """Returns the pods that nobody has asked to go."""
         told = [pod["metadata"] for pod in self._pods()]
         return [metadata["name"] for metadata in told if "deletionTimestamp" not in metadata]
+
+    def standing(self) -> list[str]:
+        """Returns all objects that nobody has asked to go; a pod's last seconds are its node's."""
+        found = self.kube.listed(self.cluster.namespace, *KINDS)
+        told = [one["metadata"] for one in found if "deletionTimestamp" not in one["metadata"]]
+        return [metadata["name"] for metadata in told if metadata["name"].startswith("orc-")]
 
     def objects(self) -> list[str]:
         """Returns all that is left of the experiment in the cluster."""

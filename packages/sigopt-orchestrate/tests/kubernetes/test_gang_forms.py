@@ -74,15 +74,13 @@ def new_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def there_is(bench: Any, form: Form, attempt: Any) -> dict[str, Any]:
     """Returns the object that stands for an attempt, as soon as it is there."""
-    kind, label = f"{form.plural}.{form.group}", f"orchestrate/attempt={attempt.token}"
-    mine = (kind, "-n", bench.cluster.namespace, "-l", label)
-    return bench.wait(lambda: bench.kube.get(*mine), form.kind)[0]
 
+    def look() -> list[dict[str, Any]]:
+        found = bench.kube.listed(bench.cluster.namespace, form.plural)
+        return [o for o in found if o["metadata"]["labels"]["orchestrate/attempt"] == attempt.token]
 
-def left(bench: Any) -> list[str]:
-    kinds = "jobs,jobsets,mpijobs,pods,secrets,configmaps"
-    told = bench.kube.kubectl("get", kinds, "-n", bench.cluster.namespace, "-o", "name")
-    return [name for name in told.split() if "/orc-" in name]
+    (found,) = bench.wait(look, form.kind)
+    return found
 
 
 def lose(bench: Any, attempt: Any, pod: str, count: int) -> None:
@@ -95,7 +93,7 @@ def lose(bench: Any, attempt: Any, pod: str, count: int) -> None:
     bench.until(attempt, Lost)
     bench.executor.retain([])
     bench.executor.close()
-    bench.wait(lambda: not left(bench), "empty namespace")
+    bench.wait(lambda: not bench.standing(), "empty namespace")
 
 
 @pytest.mark.slow
@@ -110,10 +108,20 @@ def test_a_gang_of_a_jobset_runs_whole_and_is_lost_whole(make_bench: Callable[..
         return bench.kube.create(bench.cluster.namespace, indexed_pods(job))
 
     first = bench.submit("sh", "-c", 'echo "$RANK of $WORLD_SIZE"')
-    bench.wait(lambda: bench.executor._seen.jobs(first.token)[0], "JobSet")
+    bench.wait(lambda: bench.executor._tasks[first.token].created_at, "JobSet and Secret")
+    bench.executor._requests.close()  # as if it had been killed
+    bench.executor._seen.close()
+    bench.executor = bench.another_leader()
+    bench.wait(lambda: bench.executor._seen.synced, "first listing")
     assert bench.executor.find(first) == Starting()
     play(first)
     assert bench.until(first, Ended) == Ended(Exit(0))
+    calls = [e for e in bench.kube.audited() if bench.cluster.namespace in e["requestURI"]]
+    made = [
+        e for e in calls if e["verb"] not in {"list", "watch"} and "/log?" not in e["requestURI"]
+    ]
+    transitions = 5  # leased, submitted, running, reporting, completed
+    assert 0 < len(made) <= 2 * transitions
     assert sorted(first.folder.log.read_text().splitlines()) == ["[0] 0 of 2", "[1] 1 of 2"]
     second = bench.submit(*FOREVER)
     pods = play(second)

@@ -77,11 +77,6 @@ def jobs(monkeypatch: pytest.MonkeyPatch, make_bench: Callable[..., Any]) -> Any
     return make_bench()
 
 
-def left(bench: Any) -> list[str]:
-    said = bench.kube.kubectl("get", "jobs", "-n", bench.cluster.namespace, "-o", "name")
-    return [*said.split(), *bench.objects()]
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_job_runs_is_collected_and_leaves_nothing(jobs: Any) -> None:
@@ -90,10 +85,10 @@ def test_a_job_runs_is_collected_and_leaves_nothing(jobs: Any) -> None:
     assert jobs.until(good, Ended) == Ended(Exit(0))
     assert jobs.until(bad, Ended) == Ended(Exit(7))
     assert good.folder.metrics.read_text() == '{"y": 1}\n'
-    assert any("job" in name for name in left(jobs))
+    assert len(jobs.kube.listed(jobs.cluster.namespace, "jobs")) == 2
     jobs.executor.retain([])
     jobs.executor.close()
-    jobs.wait(lambda: not left(jobs), "empty namespace")
+    jobs.wait(lambda: not jobs.standing(), "empty namespace")
 
 
 @pytest.mark.slow
@@ -130,7 +125,7 @@ def test_a_job_that_an_earlier_leader_left_without_its_secret_is_given_up(
     jobs.executor._seen.close()
     jobs.executor = jobs.another_leader()
     jobs.until(attempt, (Absent, Lost))
-    jobs.wait(lambda: not any("job" in name for name in left(jobs)), "end of the Job")
+    jobs.wait(lambda: not jobs.kube.listed(jobs.cluster.namespace, "jobs"), "end of the Job")
 
 
 @pytest.mark.slow
@@ -190,4 +185,4 @@ def test_a_gang_of_an_indexed_job_runs_whole_and_is_lost_whole(indexed: Any) -> 
     indexed.until(second, Lost)
     indexed.executor.retain([])
     indexed.executor.close()
-    indexed.wait(lambda: not left(indexed), "empty namespace")
+    indexed.wait(lambda: not indexed.standing(), "empty namespace")
