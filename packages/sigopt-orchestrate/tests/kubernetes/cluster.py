@@ -86,6 +86,17 @@ class Kube:
             found += self._api.insist("GET", f"{root}/namespaces/{namespace}/{kind}")["items"]
         return found
 
+    def make_namespace(self, name: str) -> None:
+        """Creates a namespace, and waits until pods are admitted there."""
+        metadata = {"name": name}
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+        self._api.insist("POST", "/api/v1/namespaces", body)
+        deadline = time.monotonic() + 180
+        while not self.listed(
+            name, "serviceaccounts"
+        ):  # its controller has to make the default one
+            assert time.monotonic() < deadline, f"namespace {name} gets no account"
+
     def create(self, namespace: str, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Creates objects; returns them as the server has them."""
         made = []
@@ -158,26 +169,30 @@ def _up(kube: Path, folder: Path, *flags: str) -> Iterator[Kube]:
     """Gives a cluster that is up when the block has ended; its server keeps an audit log."""
     cluster = Kube(kube, folder)
     folder.mkdir(parents=True)
+    environment = os.environ | {"KUBE_CACHE": str(_audited_binaries(cluster))}
     with (folder.parent / "up.log").open("wb") as log:
-        booting = subprocess.Popen(
-            [str(kube), "up", str(folder), *flags], stdout=subprocess.DEVNULL, stderr=log
-        )
+        line = [str(kube), "up", str(folder), *flags]
+        booting = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=log, env=environment)
     try:
         yield cluster
     finally:
         assert booting.wait(timeout=400) == 0, (folder.parent / "up.log").read_text()
-    _audit(cluster)
 
 
-def _audit(cluster: Kube) -> None:
-    """Has the API server say whom it answers."""
-    (cluster.folder / "audit.yaml").write_text(_AUDIT)
-    command = cluster.folder / "apiserver.command"
-    policy, log = cluster.folder / "audit.yaml", cluster.folder / "audit.log"
-    with command.open("a") as file:
-        file.write(f" --audit-policy-file {policy} --audit-log-path {log}")
-    cluster.do("restart", "apiserver")
-    environment = os.environ | {"KUBECONFIG": str(cluster.kubeconfig)}
-    wait = "until kubectl get --raw /readyz >/dev/null 2>&1; do read -t 0.2 <> <(:) || :; done"
-    environment["PATH"] = f"{cluster.binaries}:{environment['PATH']}"
-    subprocess.run(["bash", "-c", wait], check=True, env=environment, timeout=300)
+def _audited_binaries(cluster: Kube) -> Path:
+    """Returns the programs of a cluster, its API server one that says whom it answers.
+
+    It begins so: to start it anew with other arguments takes a fifth of the time that all takes.
+    """
+    own = cluster.folder / "bin"
+    own.mkdir()
+    for program in Path(cluster.binaries).iterdir():
+        (own / program.name).symlink_to(program)
+    policy, server = cluster.folder / "audit.yaml", own / "kube-apiserver"
+    policy.write_text(_AUDIT)
+    real, log = server.resolve(), cluster.folder / "audit.log"
+    server.unlink()
+    audit = f"--audit-policy-file {policy} --audit-log-path {log}"
+    server.write_text(f'#!/bin/sh\nexec {real} "$@" {audit}\n')
+    server.chmod(0o755)
+    return own

@@ -154,9 +154,7 @@ class Bench:
 def namespace(kube: Kube) -> str:
     """A fresh namespace, which goes with the cluster."""
     name = f"t{uuid.uuid4().hex[:8]}"
-    kube.kubectl("create", "namespace", name)
-    while not kube.get("serviceaccounts", "-n", name):
-        pass  # a moment: no pod is admitted before its controller has made the default one
+    kube.make_namespace(name)
     return name
 
 

@@ -21,7 +21,8 @@ def controlled_by(owner: Json) -> list[Json]:
 
 
 def indexed_pods(job: Json) -> list[Json]:
-    """Returns the pods of an Indexed Job, as the server has it."""
+    """Returns the pods of an Indexed Job, as the server has it; a list's do not say their kind."""
+    owners = controlled_by({"apiVersion": "batch/v1", "kind": "Job", **job})
     name, template = job["metadata"]["name"], job["spec"]["template"]
     labels = {k: v for k, v in template["metadata"]["labels"].items() if k != "controller-uid"}
     pods = []
@@ -32,7 +33,7 @@ def indexed_pods(job: Json) -> list[Json]:
         metadata = {
             "name": f"{name}-{index}-x7k2p",
             "labels": labels | {"batch.kubernetes.io/job-completion-index": str(index)},
-            "ownerReferences": controlled_by(job),
+            "ownerReferences": owners,
         }
         pods.append({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
     return pods

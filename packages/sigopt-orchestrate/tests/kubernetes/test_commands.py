@@ -72,7 +72,7 @@ def write(tmp_path: Path, namespace: str) -> Callable[..., str]:
 
 
 def until_nothing_is_left(kube: Kube, namespace: str) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240  # the garbage collector's and the kubelet's own time
     while left := kube.ours(namespace):
         assert time.monotonic() < deadline, left
 

@@ -160,8 +160,12 @@ def indexed(monkeypatch: pytest.MonkeyPatch, make_bench: Callable[..., Any]) -> 
 def make_indexed_pods(bench: Any, attempt: Any) -> list[str]:
     """Does what a newer Job controller does with an Indexed Job; returns the pods' names."""
     namespace = bench.cluster.namespace
-    mine = ("-n", namespace, "-l", f"orchestrate/attempt={attempt.token}")
-    (job,) = bench.wait(lambda: bench.kube.get("jobs", *mine), "Job")
+
+    def look() -> list[dict[str, Any]]:
+        found = bench.kube.listed(namespace, "jobs")
+        return [o for o in found if o["metadata"]["labels"]["orchestrate/attempt"] == attempt.token]
+
+    (job,) = bench.wait(look, "Job")
     return [pod["metadata"]["name"] for pod in bench.kube.create(namespace, indexed_pods(job))]
 
 

@@ -68,9 +68,10 @@ def test_what_cannot_work_is_one_sentence(
 def make_quota(kube: Kube, namespace: str, name: str, hard: str, used: str | None = None) -> None:
     """Makes a quota, and waits until its controller has counted what there is."""
     kube.kubectl("create", "quota", name, f"--hard={hard}", "-n", namespace)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while True:
-        (quota,) = kube.get("quota", name, "-n", namespace)
+        found = kube.listed(namespace, "resourcequotas")
+        (quota,) = (one for one in found if one["metadata"]["name"] == name)
         counted = quota.get("status", {}).get("used", {}).get(hard.partition("=")[0])
         if counted is not None and used in {None, counted}:
             return
