@@ -21,6 +21,7 @@ def test_from_run_to_report(
     summary = json.loads(ran.stdout)
     assert (summary["state"], summary["observed"]) == ("completed", 4)
     assert summary["trials"] == {"completed": 4}
+    assert summary["objectives"] == {"y": "maximize"}
     assert "[4/4] trial" in ran.stderr, "progress goes to stderr as plain lines"
 
     status = json.loads(orchestrate("status", "--json").stdout)
