@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -131,7 +132,7 @@ class Sitting:
             name: [self._read(command, split=split) for split in ("validation", "test")]
             for name, command in subject.simpler.items()
         }
-        table = Table(title=experiment["name"], title_justify="left")
+        table = Table(title=experiment["name"], title_justify="left", box=SIMPLE_HEAD)
         table.add_column("")
         for trial, title in ((best, "best"), (default, "defaults")):
             table.add_column(f"{title}\ntrial {trial['number']}", justify="right")
@@ -229,7 +230,8 @@ def compared_trials(experiment: Values) -> tuple[Values, Values]:
     """Returns the best trial and the defaults' one.
 
     Of a Pareto front, which begins with the best by the first objective, it is the last trial that
-    is no worse than the defaults by that one: the smallest network that is as accurate, say.
+    is no worse than the defaults by that one: the smallest network that is as accurate, say. Where
+    that is the defaults themselves, the first of the front is compared with them.
 
     Raises:
         StoppedError: The defaults have failed.
@@ -241,7 +243,8 @@ def compared_trials(experiment: Values) -> tuple[Values, Values]:
     first = next(iter(experiment["objectives"]))
     top = front[0]["values"][first]
     room = abs(top - default["values"][first])
-    return [t for t in front if abs(t["values"][first] - top) <= room][-1], default
+    found = [trial for trial in front if abs(trial["values"][first] - top) <= room][-1]
+    return front[0] if found["values"] == default["values"] else found, default
 
 
 def compared(value: float, reference: float) -> tuple[str, str, str]:
