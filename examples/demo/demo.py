@@ -287,7 +287,8 @@ def main(subjects: Sequence[Subject] = SUBJECTS) -> None:
     except StoppedError as stopped:
         sys.exit(str(stopped))
     except subprocess.CalledProcessError as failed:
-        sys.exit(f"{' '.join(failed.cmd)} ended with status {failed.returncode}")
+        command = " ".join(failed.cmd)
+        sys.exit(f"{command}: status {failed.returncode}; `make demo` goes on where it was")
 
 
 if __name__ == "__main__":
