@@ -45,7 +45,7 @@ sys.path.insert(0, {str(DEMO)!r})
 import demo
 
 here, read = Path(__file__).parent, "cat {{output}}/test.json"
-guess = f"cat {{here}}/{{{{split}}}}.json"
+guess = "cat {{split}}.json"
 sys.argv[1:] = ["--home", str(here / "home"), "--keep"]
 one = demo.Subject(here / "one.yml", read, {{"guessing": guess}})
 demo.main([one, demo.Subject(here / "two.yml", read)])

@@ -58,8 +58,8 @@ SUBJECTS = (
         f"{_CMN} test --model {{output}}/model",
         {name: f"{_CMN} {{split}} --baseline {name}" for name in ("item-knn", "popularity")},
     ),
-    Subject(HERE / "bocl.yml", f"python {HERE}/continual.py test --folder {{output}}/learner"),
-    Subject(HERE / "gossipgrad.yml", f"python {HERE}/digits.py test --model {{output}}/model.pt"),
+    Subject(HERE / "bocl.yml", "python continual.py test --folder {output}/learner"),
+    Subject(HERE / "gossipgrad.yml", "python digits.py test --model {output}/model.pt"),
 )
 
 
@@ -78,17 +78,18 @@ class Sitting:
     def __init__(self, home: Path, console: Console) -> None:
         self.home = home
         self.console = console
-        self._env = os.environ | {
+        kept = {name: it for name, it in os.environ.items() if name != "ORCHESTRATE_STORE"}
+        self._env = kept | {
             # where the trials find their programs
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "ORCHESTRATE_HOME": str(home),
             "OMP_NUM_THREADS": "1",
         }
 
-    def call(self, *command: str, given: str | None = None) -> str:
+    def call(self, *command: str, **options: Any) -> str:
         """Runs a command to its end and returns what it prints on its last line."""
         done = subprocess.run(
-            command, env=self._env, stdout=subprocess.PIPE, text=True, check=True, input=given
+            command, env=self._env, stdout=subprocess.PIPE, text=True, check=True, **options
         )
         return done.stdout.splitlines()[-1]
 
@@ -127,9 +128,11 @@ class Sitting:
     def table(self, subject: Subject, experiment: Values) -> Table:
         """Returns the best trial beside the defaults, and what both are worth on the test set."""
         best, default = compared_trials(experiment)
-        tests = [self._read(subject.test, output=trial["output"]) for trial in (best, default)]
+        tests = [
+            self._read(subject, subject.test, output=trial["output"]) for trial in (best, default)
+        ]
         simpler = {
-            name: [self._read(command, split=split) for split in ("validation", "test")]
+            name: [self._read(subject, command, split=split) for split in ("validation", "test")]
             for name, command in subject.simpler.items()
         }
         table = Table(title=experiment["name"], title_justify="left", box=SIMPLE_HEAD)
@@ -156,7 +159,7 @@ class Sitting:
         """Writes the one page of all experiments and returns its path."""
         numbers = [str(experiment["id"]) for experiment in experiments]
         page = str(self.home / "demo.html")
-        return self.call("orchestrate", "report", *numbers, "--notes", "-", "-o", page, given=notes)
+        return self.call("orchestrate", "report", *numbers, "--notes", "-", "-o", page, input=notes)
 
     def _start(self, *arguments: str, **streams: Any) -> subprocess.Popen[bytes]:
         """Starts orchestrate so that it stops when this process ends, however it ends."""
@@ -168,9 +171,10 @@ class Sitting:
             **streams,
         )
 
-    def _read(self, command: str, **places: str) -> Values:
+    def _read(self, subject: Subject, command: str, **places: str) -> Values:
+        """Returns the metrics that a command prints in the folder of the subject's file."""
         words = [word.format(**places) for word in command.split()]
-        metrics: Values = json.loads(self.call(*words))
+        metrics: Values = json.loads(self.call(*words, cwd=subject.file.parent))
         return metrics
 
     def _find(self, subject: Subject) -> dict[str, Any] | None:

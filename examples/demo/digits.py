@@ -50,9 +50,7 @@ def train(given: argparse.Namespace) -> None:
     images, labels = parts["train"]
     model = GossipDataParallel(network(), mode=given.mode, wire=given.wire)
     optimizer = torch.optim.SGD(model.parameters(), given.rate, momentum=0.9)
-    passes = map(
-        list, repeat(GossipSampler(labels))
-    )  # each pass has the other half, in a new order
+    passes = map(list, repeat(GossipSampler(labels)))  # the halves change hands at each
     batches = chain.from_iterable(torch.tensor(rows).split(given.batch) for rows in passes)
     steps_s = []
     for rows, _ in zip(batches, range(STEPS), strict=False):
