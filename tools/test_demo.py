@@ -11,6 +11,8 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
+import pytest
+
 DEMO = Path(__file__).parents[1] / "examples" / "demo"
 
 EXPERIMENT = """
@@ -52,6 +54,8 @@ demo.main([one, demo.Subject(here / "two.yml", read)])
 """
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # a dozen CPU seconds; ends by itself also where others take the cores
 def test_a_killed_demo_goes_on_and_ends_with_one_page(tmp_path: Path) -> None:
     """What had ended before SIGKILL stands, the rest is run, and nothing is left behind."""
     for name in ("one", "two"):

@@ -28,7 +28,7 @@ from rich.table import Table
 
 HERE = Path(__file__).resolve().parent
 PORT = 8700
-READY_S = 60
+READY_S = 300
 PR_SET_PDEATHSIG = 1
 
 Values = Mapping[str, Any]
