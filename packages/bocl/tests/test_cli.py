@@ -55,6 +55,24 @@ def test_bad_input_exits_2_with_one_sentence(arguments, sentence, tmp_path):
     assert "Traceback" not in done.output
 
 
+def test_held_out_samples_judge_and_a_tuner_is_told(tmp_path):
+    folder, metrics = str(tmp_path / "run"), tmp_path / "metrics.jsonl"
+    fast = ["--tasks", "1", "--epochs", "1", "--threads", "1", "--no-routing-test"]
+    judged = ["run", "--out", folder, *fast, "--judge", "held-out", "--metrics-out", str(metrics)]
+    done = CliRunner().invoke(main, judged)
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout.splitlines()[-1])
+    told = json.loads(metrics.read_text())
+    assert told == {
+        "accuracy": found["accuracy"],
+        "size": found["size"],
+        "cpu_seconds": found["search_seconds"] + found["training_seconds"],
+    }
+    other = CliRunner().invoke(main, ["run", "--out", folder, *fast])
+    assert other.exit_code == 2
+    assert "holds a run with held_out = 0.2; this one has None" in other.stderr
+
+
 def test_another_seed_in_the_same_folder_is_refused(tmp_path):
     folder = str(tmp_path / "run")
     CliRunner().invoke(main, ["run", "--out", folder, *FAST])

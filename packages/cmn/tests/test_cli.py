@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -32,8 +33,9 @@ def last_line(result):
 
 def test_train_prints_and_writes_validation_metrics_only(data, tmp_path):
     out = tmp_path / "metrics" / "m.json"
-    result = run("train", "--data", data, *QUICK, "--metrics-out", out)
+    result = run("train", "--data", data, *QUICK, "--clock", "cpu", "--metrics-out", out)
     metrics = last_line(result)
+    assert 0 < metrics["fit_seconds"] <= time.process_time(), "of this process's CPU"
     assert set(metrics) == {"ndcg@10", "hr@10", "epoch", "fit_seconds"}
     assert out.read_text() == result.stdout.splitlines()[-1] + "\n"
     lines = result.stderr.splitlines()

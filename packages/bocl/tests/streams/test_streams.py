@@ -115,3 +115,14 @@ def test_unknown_streams_wrong_counts_and_missing_files_get_one_sentence(tmp_pat
 
 def test_every_stream_names_its_trunk():
     assert all(kind.trunk for kind in STREAMS.values())
+
+
+def test_held_out_samples_stand_in_the_tests_place_and_are_not_trained_on():
+    stream = make_stream("permuted-digits", 2)
+    task, judged = stream[1], stream.held_out(0.25, seed=3)[1]
+    assert (judged.name, judged.classes) == (task.name, task.classes)
+    assert len(judged.train) + len(judged.test) == len(task.train)
+    assert len(judged.test) == pytest.approx(len(task.train) / 4, abs=10)
+    parts = [judged.train.joined(judged.test).inputs, task.train.inputs]
+    ours, theirs = (part.flatten(1).double().sum(0) for part in parts)
+    assert torch.allclose(ours, theirs), "each training sample is on one side or the other"

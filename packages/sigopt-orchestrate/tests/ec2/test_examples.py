@@ -1,4 +1,4 @@
-"""The repository's examples on hosts that stand for instances: as written, but for the budget."""
+"""The repository's examples on hosts that stand for instances; two of them in small."""
 
 import os
 import sys
@@ -12,6 +12,13 @@ from namespace_hosts import Hosts
 from pretend_aws import Answer, Aws, Call
 
 EXAMPLES = Path(__file__).parents[4] / "examples"
+SMALL = {
+    "cmn": "cmn train --data citeulike-a --threads 1 --epochs 1 --pretrain-epochs 1"
+    ' --validation-users 200 --embedding-dim 8 --metrics-out "$ORCHESTRATE_METRICS"',
+    "bocl": "bocl run --stream split-cifar100 --tasks 1 --epochs 1 --threads 1 --judge held-out"
+    ' --no-routing-test --out "$ORCHESTRATE_OUTPUT/run" --metrics-out "$ORCHESTRATE_METRICS"',
+}
+DATA = {"cmn": "citeulike-a", "bocl": "cifar-100-python", "gossipgrad": "mnist"}
 
 
 def _keys(name: str) -> dict[str, Any]:
@@ -23,16 +30,43 @@ def _keys(name: str) -> dict[str, Any]:
     return {**keys, "ec2": ec2}
 
 
+def _needs(name: str) -> str:
+    """Where an example's data are; skips where they are not, or the program is not."""
+    variable = f"{name.upper()}_DATA"
+    data = os.environ.get(variable, "")
+    if not (Path(data) / DATA[name]).is_dir():
+        pytest.skip(f"${variable} is no folder that holds {DATA[name]}")
+    if not (Path(sys.executable).parent / name).exists():
+        pytest.skip(f"the package {name} is not installed beside this one")
+    return data
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", SMALL)
+def test_an_example_is_tuned_on_an_instance(
+    name: str, aws: Aws, hosts: Hosts, tmp_path: Path
+) -> None:
+    keys = _keys(name)
+    keys["env"][f"{name.upper()}_DATA"] = _needs(name)
+    program, *_download = keys["ec2"]["setup"].splitlines()
+    small = {"command": SMALL[name], "budget": 1, "ec2": {**keys["ec2"], "setup": program}}
+    experiment = Experiment(tmp_path, aws, hosts.address, **{**keys, **small})
+    with ended_at_last(experiment):
+        experiment.lead()
+        experiment.finish()
+    (trial,) = experiment.trials()
+    assert trial.values is not None
+    assert all(trial.values[metric["name"]] > 0 for metric in keys["metrics"])
+    assert not aws.instances("running", "pending")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_gossipgrad_is_tuned_on_gangs_of_four_instances(
     aws: Aws, hosts: Hosts, tmp_path: Path
 ) -> None:
-    data = os.environ.get("GOSSIPGRAD_DATA")
-    if data is None or not (Path(data) / "mnist").is_dir():
-        pytest.skip("$GOSSIPGRAD_DATA/mnist is not there")
-    if not (Path(sys.executable).parent / "gossipgrad").exists():
-        pytest.skip("the package gossipgrad is not installed beside this one")
+    data = _needs("gossipgrad")
 
     def placement(call: Call) -> Answer | None:  # moto has none
         if call.action not in {"CreatePlacementGroup", "DeletePlacementGroup"}:

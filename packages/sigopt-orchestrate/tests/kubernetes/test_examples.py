@@ -1,4 +1,4 @@
-"""The repository's examples, as they are written but for their budget, in real pods."""
+"""The repository's examples in real pods: a gang as it is written, and cmn in small."""
 
 import json
 import os

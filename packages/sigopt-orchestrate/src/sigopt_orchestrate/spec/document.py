@@ -53,7 +53,7 @@ def compose(text: str, name: str) -> yaml.Node:
     try:
         root = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
-        raise not_yaml(error, name) from None
+        raise _not_yaml(error, name) from None
     finally:
         loader.dispose()
     if root is None:
@@ -72,7 +72,7 @@ def construct(root: yaml.Node, name: str) -> object:
     try:
         return loader.construct_document(root)
     except yaml.MarkedYAMLError as error:
-        raise not_yaml(error, name) from None
+        raise _not_yaml(error, name) from None
     finally:
         loader.dispose()
 
@@ -82,7 +82,7 @@ def place(mark: yaml.Mark) -> str:
     return f"{mark.name}:{mark.line + 1}"
 
 
-def not_yaml(error: yaml.MarkedYAMLError, name: str) -> SpecError:
+def _not_yaml(error: yaml.MarkedYAMLError, name: str) -> SpecError:
     """Returns what to say of a text that is not YAML."""
     mark = error.problem_mark or error.context_mark
     return SpecError(f"{place(mark) if mark else name}: not valid YAML: {error.problem}")
