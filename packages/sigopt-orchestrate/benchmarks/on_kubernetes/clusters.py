@@ -42,14 +42,12 @@ def cluster(folder: Path, *, node: bool) -> Iterator[Kube]:
     program, home = Path(os.environ["ORCHESTRATE_KUBE"]).absolute(), folder / "cluster"
     if node and os.environ.get("ORCHESTRATE_KUBE_DIR"):  # as for the tests: one that is up already
         kube = Kube(program, Path(os.environ["ORCHESTRATE_KUBE_DIR"]))
-        kube.kubectl("create", "namespace", NAMESPACE)
+        kube.make_namespace(NAMESPACE)
         yield kube
         return
     try:
         kube = start(program, home, ()) if node else start_control_plane(program, home)
-        kube.kubectl("create", "namespace", NAMESPACE)
-        while not kube.get("serviceaccounts", "-n", NAMESPACE):
-            pass  # no pod is admitted before its controller has made the default one
+        kube.make_namespace(NAMESPACE)
         yield kube
     finally:
         Kube(program, home).end()

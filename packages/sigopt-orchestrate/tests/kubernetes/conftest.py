@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 sys.path.append(str(Path(__file__).parent))
-from cluster import IMAGE, Kube, start
+from cluster import IMAGE, Kube, add_kinds, start
 
 from sigopt_orchestrate.artifacts.keeper import open_keeper
 from sigopt_orchestrate.executors import Attempt, Presence, Work
@@ -22,6 +22,7 @@ from sigopt_orchestrate.spec import Experiment, Timeouts
 from sigopt_orchestrate.store import ExperimentFolder, ExperimentRecord, Store
 
 VARIABLE = "ORCHESTRATE_KUBE"
+KINDS = ("jobs", "jobsets", "mpijobs", "pods", "secrets", "configmaps")
 PATIENCE_S = 180.0  # a pod starts in two seconds, and in a minute where ten others want the cores
 
 
@@ -37,11 +38,14 @@ def kube(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kube]:
     program = Path(os.environ[VARIABLE]).absolute()
     running = os.environ.get(f"{VARIABLE}_DIR")  # for whoever writes tests: one that is up already
     if running:
+        add_kinds(Kube(program, Path(running)))
         yield Kube(program, Path(running))
         return
     folder = tmp_path_factory.mktemp("kube") / "cluster"
     try:
-        yield start(program, folder, ("mpich", "mpi4py"))
+        cluster = start(program, folder, ("mpich", "mpi4py"))
+        add_kinds(cluster)
+        yield cluster
     finally:
         Kube(program, folder).end()
 
@@ -127,6 +131,12 @@ class Bench:
         told = [pod["metadata"] for pod in self._pods()]
         return [metadata["name"] for metadata in told if "deletionTimestamp" not in metadata]
 
+    def standing(self) -> list[str]:
+        """Returns all objects that nobody has asked to go; a pod's last seconds are its node's."""
+        found = self.kube.listed(self.cluster.namespace, *KINDS)
+        told = [one["metadata"] for one in found if "deletionTimestamp" not in one["metadata"]]
+        return [metadata["name"] for metadata in told if metadata["name"].startswith("orc-")]
+
     def objects(self) -> list[str]:
         """Returns all that is left of the experiment in the cluster."""
         return self.kube.ours(self.cluster.namespace)
@@ -144,9 +154,7 @@ class Bench:
 def namespace(kube: Kube) -> str:
     """A fresh namespace, which goes with the cluster."""
     name = f"t{uuid.uuid4().hex[:8]}"
-    kube.kubectl("create", "namespace", name)
-    while not kube.get("serviceaccounts", "-n", name):
-        pass  # a moment: no pod is admitted before its controller has made the default one
+    kube.make_namespace(name)
     return name
 
 

@@ -84,7 +84,7 @@ def test_callers_without_the_key_get_nothing(make_bench) -> None:
         lambda: attempt.folder.log.exists() and attempt.folder.log.read_text().count("up") == 2,
         "up",
     )
-    pods = bench.kube.get("pods", "-n", bench.cluster.namespace)
+    pods = bench.kube.listed(bench.cluster.namespace, "pods")
     address = pods[1]["status"]["podIP"]
     assert _ask(address, b"wrong key") is None
 

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from newer_controllers import indexed_pods
 
 from sigopt_orchestrate.executors import Absent, Ended, Exit, Lost, Running, Starting
 from sigopt_orchestrate.executors.kubernetes import cluster as cluster_room
 from sigopt_orchestrate.executors.kubernetes import tasks
 from sigopt_orchestrate.executors.kubernetes.cluster import ApiError
+from sigopt_orchestrate.executors.kubernetes.forms import Form
 from sigopt_orchestrate.executors.kubernetes.jobs import Job, diagnose_job, read_job
 from sigopt_orchestrate.executors.kubernetes.manifests import AttemptObjects
 
@@ -75,11 +77,6 @@ def jobs(monkeypatch: pytest.MonkeyPatch, make_bench: Callable[..., Any]) -> Any
     return make_bench()
 
 
-def left(bench: Any) -> list[str]:
-    said = bench.kube.kubectl("get", "jobs", "-n", bench.cluster.namespace, "-o", "name")
-    return [*said.split(), *bench.objects()]
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_job_runs_is_collected_and_leaves_nothing(jobs: Any) -> None:
@@ -88,10 +85,10 @@ def test_a_job_runs_is_collected_and_leaves_nothing(jobs: Any) -> None:
     assert jobs.until(good, Ended) == Ended(Exit(0))
     assert jobs.until(bad, Ended) == Ended(Exit(7))
     assert good.folder.metrics.read_text() == '{"y": 1}\n'
-    assert any("job" in name for name in left(jobs))
+    assert len(jobs.kube.listed(jobs.cluster.namespace, "jobs")) == 2
     jobs.executor.retain([])
     jobs.executor.close()
-    jobs.wait(lambda: not left(jobs), "empty namespace")
+    jobs.wait(lambda: not jobs.standing(), "empty namespace")
 
 
 @pytest.mark.slow
@@ -128,7 +125,7 @@ def test_a_job_that_an_earlier_leader_left_without_its_secret_is_given_up(
     jobs.executor._seen.close()
     jobs.executor = jobs.another_leader()
     jobs.until(attempt, (Absent, Lost))
-    jobs.wait(lambda: not any("job" in name for name in left(jobs)), "end of the Job")
+    jobs.wait(lambda: not jobs.kube.listed(jobs.cluster.namespace, "jobs"), "end of the Job")
 
 
 @pytest.mark.slow
@@ -150,38 +147,26 @@ def test_a_job_without_pods_says_why(jobs: Any, monkeypatch: pytest.MonkeyPatch)
 def indexed(monkeypatch: pytest.MonkeyPatch, make_bench: Callable[..., Any]) -> Any:
     """A bench of gangs as Indexed Jobs, of which the old controller makes no pods."""
     monkeypatch.setattr(cluster_room, "JOBS_FROM", (1, 20))
-    job = AttemptObjects.job
+    holder = AttemptObjects.holder
 
-    def idle(self: AttemptObjects, owner: dict[str, Any]) -> dict[str, Any]:
-        made = job(self, owner)
+    def idle(self: AttemptObjects, form: Form, owner: dict[str, Any]) -> dict[str, Any]:
+        made = holder(self, form, owner)
         return made | {"spec": made["spec"] | {"parallelism": 0}}
 
-    monkeypatch.setattr(AttemptObjects, "job", idle)
+    monkeypatch.setattr(AttemptObjects, "holder", idle)
     return make_bench(nodes={"count": 3})
 
 
 def make_indexed_pods(bench: Any, attempt: Any) -> list[str]:
     """Does what a newer Job controller does with an Indexed Job; returns the pods' names."""
     namespace = bench.cluster.namespace
-    mine = ("-n", namespace, "-l", f"orchestrate/attempt={attempt.token}")
-    (job,) = bench.wait(lambda: bench.kube.get("jobs", *mine), "Job")
-    name, template = job["metadata"]["name"], job["spec"]["template"]
-    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "controller": True}
-    labels = {k: v for k, v in template["metadata"]["labels"].items() if k != "controller-uid"}
-    pods = []
-    for index in range(job["spec"]["completions"]):
-        spec = json.loads(json.dumps(template["spec"]))
-        variable = {"name": "JOB_COMPLETION_INDEX", "value": str(index)}
-        spec["containers"][0]["env"].append(variable)
-        metadata = {
-            "name": f"{name}-{index}-x7k2p",
-            "labels": labels | {"batch.kubernetes.io/job-completion-index": str(index)},
-            "ownerReferences": [owner | {"uid": job["metadata"]["uid"]}],
-        }
-        pods.append({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
-    listed = {"apiVersion": "v1", "kind": "List", "items": pods}
-    bench.kube.kubectl("create", "-n", namespace, "-f", "-", given=json.dumps(listed))
-    return [pod["metadata"]["name"] for pod in pods]
+
+    def look() -> list[dict[str, Any]]:
+        found = bench.kube.listed(namespace, "jobs")
+        return [o for o in found if o["metadata"]["labels"]["orchestrate/attempt"] == attempt.token]
+
+    (job,) = bench.wait(look, "Job")
+    return [pod["metadata"]["name"] for pod in bench.kube.create(namespace, indexed_pods(job))]
 
 
 @pytest.mark.slow
@@ -204,4 +189,4 @@ def test_a_gang_of_an_indexed_job_runs_whole_and_is_lost_whole(indexed: Any) -> 
     indexed.until(second, Lost)
     indexed.executor.retain([])
     indexed.executor.close()
-    indexed.wait(lambda: not left(indexed), "empty namespace")
+    indexed.wait(lambda: not indexed.standing(), "empty namespace")

@@ -7,9 +7,12 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+from custom_kinds import JOBSET_SPEC, MPIJOB_SPEC, complaints
+from pydantic import ValidationError
 
 from sigopt_orchestrate.executors import Work
 from sigopt_orchestrate.executors.kubernetes import manifests
+from sigopt_orchestrate.executors.kubernetes.forms import JOB, JOBSET, MPIJOB, Form
 from sigopt_orchestrate.executors.kubernetes.installation import installation
 from sigopt_orchestrate.executors.kubernetes.manifests import AttemptObjects, Names
 from sigopt_orchestrate.executors.kubernetes.plugins import nvidia_device_plugin
@@ -66,8 +69,8 @@ FULL: dict[str, Any] = {
 PLAIN: dict[str, Any] = {"image": "localhost/trial:1", "backend": "kubernetes"}
 
 
-def objects_of(spec: Experiment) -> list[dict[str, Any]]:
-    """Returns one of each kind that an experiment may have."""
+def objects_of(spec: Experiment, form: Form = JOB) -> list[dict[str, Any]]:
+    """Returns one of each kind that an experiment may have, the last of this form."""
     names = Names("orc-1-abcde")
     env = {"ORCHESTRATE_EXPERIMENT": "1", "ORCHESTRATE_TRIAL": "1", **spec.env}
     work = Work(["true"], env, Path("/"), spec.timeouts, spec.memory(0), ("TOKEN",))
@@ -78,7 +81,7 @@ def objects_of(spec: Experiment) -> list[dict[str, Any]]:
         root,
         made.pod(0, owner),
         made.secret(owner, {"key": "k", "TOKEN": "hidden"}),
-        made.job(owner),
+        made.holder(form, owner),
     ]
 
 
@@ -108,6 +111,60 @@ def test_a_trials_objects_are_taken_by_the_real_server(
         "apply", "--dry-run=server", "--validate=false", "-n", namespace, "-f", "-", given=job
     )
     assert kube.ours(namespace) == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("keys", [PLAIN, FULL], ids=["plain", "full"])
+def test_a_jobset_and_an_mpijob_are_valid_down_to_their_templates(
+    make_spec: Callable[..., Experiment], keys: dict[str, Any], version: str
+) -> None:
+    spec = make_spec(**keys | {"nodes": {"count": 4}})
+    jobset, mpijob = (objects_of(spec, form)[3] for form in (JOBSET, MPIJOB))
+    assert complaints(jobset["spec"], JOBSET_SPEC) == []
+    assert complaints(mpijob["spec"], MPIJOB_SPEC) == []
+    (replicated,) = jobset["spec"]["replicatedJobs"]
+    name = {"metadata": {"name": "made-of-it"}}
+    job = {"apiVersion": "batch/v1", "kind": "Job", **name, "spec": replicated["template"]["spec"]}
+    kubernetes_validate.validate(job, version, strict=True)
+    replicas = mpijob["spec"]["mpiReplicaSpecs"]
+    assert [replicas[role]["replicas"] for role in ("Launcher", "Worker")] == [1, 3]
+    for role in replicas.values():
+        pod = {"apiVersion": "v1", "kind": "Pod", **name, "spec": role["template"]["spec"]}
+        kubernetes_validate.validate(pod, version, strict=True)
+
+
+@pytest.mark.parametrize("form", [JOBSET, MPIJOB], ids=lambda form: form.kind)
+def test_a_gangs_object_is_taken_whole_and_one_of_an_old_definition_is_noticed(
+    kube: Any, namespace: str, make_spec: Callable[..., Experiment], form: Form
+) -> None:
+    wanted = objects_of(make_spec(**FULL), form)[3]
+    flags = ("--dry-run=server", "-n", namespace, "-o", "json", "-f", "-")
+    made = json.loads(kube.kubectl("create", *flags, given=json.dumps(wanted)))
+    assert manifests.unheard_of(wanted, made) is None
+    newer = wanted | {"spec": wanted["spec"] | {"afterOurTime": True}}
+    said = manifests.unheard_of(newer, made)
+    assert said == f"the cluster's {form.kind} is too old: it does not know afterOurTime"
+
+
+def test_what_holds_a_gang_never_starts_it_again(make_spec: Callable[..., Experiment]) -> None:
+    jobset, mpijob = (objects_of(make_spec(**FULL), form)[3] for form in (JOBSET, MPIJOB))
+    assert jobset["spec"]["failurePolicy"] == {"maxRestarts": 0}
+    (job,) = (one["template"]["spec"] for one in jobset["spec"]["replicatedJobs"])
+    assert (job["backoffLimit"], job["podReplacementPolicy"]) == (0, "Failed")
+    assert mpijob["spec"]["runPolicy"]["backoffLimit"] == 0
+    for role in mpijob["spec"]["mpiReplicaSpecs"].values():
+        assert role["restartPolicy"] == "Never"
+
+
+def test_a_gang_has_a_topology_to_itself_by_the_jobsets_annotation(
+    make_spec: Callable[..., Experiment],
+) -> None:
+    backend = {"gangs": "jobset", "exclusive_topology": "example.com/rack"}
+    spec = make_spec(**PLAIN | {"backend": {"kubernetes": backend}, "nodes": {"count": 2}})
+    annotations = objects_of(spec, JOBSET)[3]["metadata"]["annotations"]
+    assert annotations == {"alpha.jobset.sigs.k8s.io/exclusive-topology": "example.com/rack"}
+    with pytest.raises(ValidationError, match="needs `gangs: jobset`"):
+        make_spec(**PLAIN | {"backend": {"kubernetes": backend | {"gangs": "job"}}})
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -146,11 +203,15 @@ def test_secrets_are_nowhere_but_in_the_secret(make_spec: Callable[..., Experime
 def test_a_job_waits_for_kueue_exactly_if_a_queue_is_named(
     make_spec: Callable[..., Experiment],
 ) -> None:
-    plain, queued = (objects_of(make_spec(**keys))[3] for keys in (PLAIN, FULL))
-    assert plain["spec"]["suspend"] is False
-    assert queued["spec"]["suspend"] is True
-    assert queued["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "team"
-    assert "kueue.x-k8s.io/queue-name" not in queued["spec"]["template"]["metadata"]["labels"]
+    for form in (JOB, JOBSET, MPIJOB):
+        plain, queued = (objects_of(make_spec(**keys), form)[3] for keys in (PLAIN, FULL))
+        key = (
+            (lambda one: one["spec"]["runPolicy"]) if form == MPIJOB else (lambda one: one["spec"])
+        )
+        assert key(plain)["suspend"] is False
+        assert key(queued)["suspend"] is True
+        assert queued["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "team"
+        assert "kueue.x-k8s.io" not in json.dumps(queued["spec"])
 
 
 def test_a_dollar_in_a_value_stays_a_dollar(make_spec: Callable[..., Experiment]) -> None:

@@ -68,11 +68,10 @@ def test_another_leader_finds_what_runs_and_what_has_ended(bench) -> None:
     ended = bench.submit("sh", "-c", "exit 3")
     bench.until(running, Running)
     bench.wait(
-        lambda: all(
+        lambda: any(
             pod["status"]["phase"] == "Failed"
-            for pod in bench.kube.get(
-                "pods", "-n", bench.cluster.namespace, "-l", f"orchestrate/attempt={ended.token}"
-            )
+            for pod in bench.kube.listed(bench.cluster.namespace, "pods")
+            if pod["metadata"]["labels"]["orchestrate/attempt"] == ended.token
         ),
         "end",
     )
@@ -132,7 +131,7 @@ def test_a_pod_that_its_silent_node_never_starts_is_given_up_when_it_is_to_go(be
         bound = bench.wait(
             lambda: [
                 pod["metadata"]["name"]
-                for pod in bench.kube.get("pods", "-n", namespace)
+                for pod in bench.kube.listed(namespace, "pods")
                 if pod["spec"].get("nodeName")
             ],
             "pod with a node",

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,29 +18,6 @@ from sigopt_orchestrate.executors.preflight import preflight
 from sigopt_orchestrate.spec import Experiment
 
 Look = Callable[..., dict[str, list[str]]]
-LOCAL_QUEUES = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "localqueues.kueue.x-k8s.io"},
-    "spec": {
-        "group": "kueue.x-k8s.io",
-        "names": {"kind": "LocalQueue", "plural": "localqueues", "singular": "localqueue"},
-        "scope": "Namespaced",
-        "versions": [
-            {
-                "name": "v1beta1",
-                "served": True,
-                "storage": True,
-                "schema": {
-                    "openAPIV3Schema": {
-                        "type": "object",
-                        "x-kubernetes-preserve-unknown-fields": True,
-                    }
-                },
-            }
-        ],
-    },
-}
 
 
 @pytest.fixture
@@ -91,9 +68,10 @@ def test_what_cannot_work_is_one_sentence(
 def make_quota(kube: Kube, namespace: str, name: str, hard: str, used: str | None = None) -> None:
     """Makes a quota, and waits until its controller has counted what there is."""
     kube.kubectl("create", "quota", name, f"--hard={hard}", "-n", namespace)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while True:
-        (quota,) = kube.get("quota", name, "-n", namespace)
+        found = kube.listed(namespace, "resourcequotas")
+        (quota,) = (one for one in found if one["metadata"]["name"] == name)
         counted = quota.get("status", {}).get("used", {}).get(hard.partition("=")[0])
         if counted is not None and used in {None, counted}:
             return
@@ -146,21 +124,10 @@ def test_a_pull_secret_of_the_wrong_kind_or_for_another_registry_is_named(
     assert not any("pull secret" in one for one in right["note"] + right["bad"])
 
 
-@pytest.fixture
-def kueue(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Kueue's queues, without Kueue, on a server that counts as new."""
-    monkeypatch.setattr(cluster_room, "JOBS_FROM", (1, 20))
-    name = LOCAL_QUEUES["metadata"]["name"]
-    kube.kubectl("create", "-f", "-", given=json.dumps(LOCAL_QUEUES))
-    try:
-        kube.kubectl("wait", "--for=condition=Established", "--timeout=60s", f"crd/{name}")
-        yield
-    finally:
-        kube.kubectl("delete", "crd", name)
-
-
-@pytest.mark.usefixtures("kueue")
-def test_a_queue_that_is_not_there_is_named(look: Look, kube: Kube, namespace: str) -> None:
+def test_a_queue_that_is_not_there_is_named(
+    look: Look, kube: Kube, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_room, "JOBS_FROM", (1, 20))  # it counts as new, and has the kind
     (bad,) = look({"queue": "team"})["bad"]
     assert f"there is no LocalQueue 'team' in {namespace}" in bad
     queue = {"apiVersion": "kueue.x-k8s.io/v1beta1", "kind": "LocalQueue"}

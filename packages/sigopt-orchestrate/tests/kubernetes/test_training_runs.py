@@ -241,7 +241,7 @@ def test_a_pod_reports_by_its_own_token_which_goes_with_it(
         attempt = bench.submit("python3", "-c", IN_A_POD)
         assert bench.until(attempt, Ended) == Ended(Exit(0)), attempt.folder.log.read_text()
         assert json.loads(attempt.folder.metrics.read_text()) == {"y": 0.25}
-        secrets = kube.get("secrets", "-n", bench.cluster.namespace)
+        secrets = kube.listed(bench.cluster.namespace, "secrets")
         (data,) = [s["data"] for s in secrets if s["metadata"]["name"].startswith("orc-")]
         assert {"SIGOPT_API_TOKEN", "SIGOPT_CONTEXT"} < set(data)
         assert base64.b64decode(data["SIGOPT_API_TOKEN"]).decode() != api.token

@@ -13,9 +13,11 @@ from sigopt_orchestrate.cli.views import print_json
 from sigopt_orchestrate.errors import ClusterError
 from sigopt_orchestrate.executors.kubernetes.cluster import ApiError, Cluster, open_cluster
 from sigopt_orchestrate.executors.kubernetes.contexts import Context, contexts, keep
+from sigopt_orchestrate.executors.kubernetes.forms import FORMS
 from sigopt_orchestrate.executors.kubernetes.installation import apply_address, installation
 from sigopt_orchestrate.executors.kubernetes.plugins import IMAGE, nvidia_device_plugin
 from sigopt_orchestrate.executors.kubernetes.preflight import preflight
+from sigopt_orchestrate.executors.kubernetes.rights import grantable
 from sigopt_orchestrate.spec import Experiment, Kubernetes, load_experiment
 
 _name = click.argument("name", required=False)
@@ -100,10 +102,17 @@ def install(
 ) -> None:
     """Install the server in a cluster's namespace, with rights in that namespace alone.
 
-    Said again, it changes what is there.
+    Said again, it changes what is there. Its Role names JobSets and MPIJobs where you may grant
+    them; the printed one does in any case.
     """
     cluster = _open(name, None)
-    found = installation(cluster.namespace, image, storage=storage, store_secret=store_secret)
+    try:
+        forms = tuple(FORMS.values()) if only_print else grantable(cluster)
+    except ApiError as error:
+        raise ClusterError(f"{cluster.name}: {error.message}") from None
+    found = installation(
+        cluster.namespace, image, storage=storage, store_secret=store_secret, forms=forms
+    )
     if only_print:
         click.echo(yaml.safe_dump_all(found, sort_keys=False), nl=False)
         return

@@ -9,6 +9,12 @@ from sigopt_orchestrate.spec.ec2 import Ec2
 from sigopt_orchestrate.spec.section import Section, Whole, refusal
 
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+LabelKey = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+    ),
+]
 Image = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^\S+$")]
 SERVER_VARIABLES = ("SIGOPT_API_URL", "SIGOPT_API_TOKEN", "SIGOPT_PROJECT", "SIGOPT_CONTEXT")
 """What the sigopt client reads; each attempt has its own where the experiment names a server."""
@@ -113,6 +119,10 @@ class Kubernetes(Section):
         output: The name of a volume that keeps `$ORCHESTRATE_OUTPUT` beyond the pod, one folder
             for each trial, so that a trial that was lost finds its checkpoints again.
         queue: Kueue's LocalQueue that admits the trials; needs Jobs (Kubernetes 1.29).
+        gangs: As what kind of object a trial of several nodes is given to a cluster that has it and
+            lets us; elsewhere as Jobs or pods, by the same protocol.
+        exclusive_topology: A node label; a gang has the nodes with one value of it to itself. Needs
+            JobSets.
         server: Where programs with the sigopt client's own calls report; nothing else needs it.
         user: The numeric user that the command runs as; 0 gives up the restricted security
             context.
@@ -132,6 +142,8 @@ class Kubernetes(Section):
     user: Annotated[Whole, Field(ge=0)] = 1000
     priority_class: str | None = None
     queue: Label | None = None
+    gangs: Literal["job", "jobset", "mpijob"] = "job"
+    exclusive_topology: LabelKey | None = None
     server: Server | None = None
 
     @model_validator(mode="after")
@@ -145,6 +157,8 @@ class Kubernetes(Section):
         if self.output is not None and self.output not in names:
             known = ", ".join(names) or "there are none"
             raise refusal(f"{self.output!r} is none of the volumes ({known})", "output")
+        if self.exclusive_topology is not None and self.gangs != "jobset":
+            raise refusal("needs `gangs: jobset`", "exclusive_topology")
         if self.cluster is not None and (self.context or self.namespace):
             raise refusal("says which context and namespace already", "cluster")
         return self

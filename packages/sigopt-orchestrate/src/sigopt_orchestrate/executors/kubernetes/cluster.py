@@ -162,6 +162,20 @@ class Cluster:
                 return str(found["preferredVersion"]["groupVersion"])
         return None
 
+    def serves(self, api: str, plural: str) -> bool:
+        """Whether it knows a kind in this version of an API group, as `batch/v1` and `jobs`.
+
+        Raises:
+            ApiError: If the cluster does not say.
+        """
+        try:
+            known = self.call("GET", f"/apis/{api}")["resources"]
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            return False
+        return any(one["name"] == plural for one in known)
+
     @property
     def has_jobs(self) -> bool:
         """Whether attempts are Jobs here, and not pods of our own.

@@ -81,7 +81,7 @@ class KubernetesExecutor:
         asked = Couriers(keeper, self._objects, self._request).hear if keeper else None
         self._logs = Logs(cluster, experiment.spec.secrets, asked)
         self._requests = Requests()
-        self._seen = Observer(cluster, self._names.root, self._hint)
+        self._seen = Observer(cluster, self._objects.forms, self._names.root, self._hint)
 
     def submit(self, attempt: Attempt, work: Work) -> None:
         """Has the attempt's objects created; whether that came about is found later."""

@@ -1,7 +1,9 @@
 """The objects of an orchestrate in the cluster: server, leader, and rights in one namespace."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from sigopt_orchestrate.executors.kubernetes.forms import FORMS, Form
 from sigopt_orchestrate.executors.kubernetes.rights import role_rules
 
 Json = dict[str, Any]
@@ -12,7 +14,13 @@ _HOME = "/data"
 
 
 def installation(
-    namespace: str, image: str, *, storage: str, store_secret: str | None, user: int = 1000
+    namespace: str,
+    image: str,
+    *,
+    storage: str,
+    store_secret: str | None,
+    user: int = 1000,
+    forms: Sequence[Form] = tuple(FORMS.values()),
 ) -> list[Json]:
     """Returns a service account with its Role, a volume, the server and its address.
 
@@ -26,13 +34,19 @@ def installation(
         store_secret: A Secret whose key `url` is a PostgreSQL address; a SQLite file on the volume
             without it.
         user: The numeric user that the server runs as.
+        forms: The kinds that its Role names, as which it may run trials.
     """
     labels = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/managed-by": NAME}
     metadata = {"name": NAME, "namespace": namespace, "labels": labels}
     group = "rbac.authorization.k8s.io"
     return [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
-        {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": metadata, "rules": role_rules()},
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "Role",
+            "metadata": metadata,
+            "rules": role_rules(forms),
+        },
         {
             "apiVersion": f"{group}/v1",
             "kind": "RoleBinding",

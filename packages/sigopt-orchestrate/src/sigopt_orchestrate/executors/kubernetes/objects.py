@@ -10,7 +10,14 @@ from typing import Any
 from sigopt_orchestrate.executors.executor import Work
 from sigopt_orchestrate.executors.kubernetes import manifests
 from sigopt_orchestrate.executors.kubernetes.cluster import ApiError, Cluster
-from sigopt_orchestrate.executors.kubernetes.manifests import AttemptObjects, Names, owner
+from sigopt_orchestrate.executors.kubernetes.discovery import Forms
+from sigopt_orchestrate.executors.kubernetes.forms import JOB
+from sigopt_orchestrate.executors.kubernetes.manifests import (
+    AttemptObjects,
+    Names,
+    owner,
+    unheard_of,
+)
 from sigopt_orchestrate.executors.kubernetes.pods import ATTEMPT, EXPERIMENT
 from sigopt_orchestrate.executors.kubernetes.training_runs import TrainingRuns
 from sigopt_orchestrate.spec import Experiment
@@ -31,14 +38,19 @@ class Objects:
         names: What they are called.
         spec: The experiment.
         runs: Where each attempt gets a training run, if the experiment names a server.
+        forms: What attempts are given to the cluster as.
     """
 
     cluster: Cluster
     names: Names
     spec: Experiment
     runs: TrainingRuns | None = None
+    forms: Forms = field(init=False)
     _root_reference: Json | None = field(default=None, init=False)
     _root_lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def __post_init__(self) -> None:
+        self.forms = Forms(self.cluster, self.spec)
 
     def create(self, name: str, token: str, work: Work) -> None:
         """Creates all objects of an attempt.
@@ -51,19 +63,24 @@ class Objects:
         Raises:
             ApiError: If the cluster refuses, or somebody else's object has a name.
         """
+        form = self.forms.used
+        if (said := self.forms.impossible) is not None:
+            raise ApiError(422, "Impossible", said)
         objects, root = AttemptObjects(self.names, name, token, self.spec, work), self._root()
-        jobs = self.cluster.has_jobs
-        if jobs:
-            made = self._ensure("jobs", objects.job(root), token, group="batch/v1")
-        else:
+        if form is None:
             made = self._ensure("pods", objects.pod(0, root), token)
+        else:
+            wanted = objects.holder(form, root)
+            made = self._ensure(form.plural, wanted, token, group=form.api)
+            if form != JOB and (said := unheard_of(wanted, made)):
+                raise ApiError(422, "Outdated", said)
         first = owner(made)
         values = {secret: os.environ.get(secret, "") for secret in work.secrets}
         if self.runs is not None:
             assignments = json.loads(work.env[PARAMETERS])
             values |= self.runs.open(name, assignments, work.timeouts)
         self._ensure("secrets", objects.secret(first, values | _key()), token)
-        for rank in range(1, 0 if jobs else self.spec.nodes.count):
+        for rank in range(1, self.spec.nodes.count if form is None else 0):
             self._ensure("pods", objects.pod(rank, first), token)
 
     def is_whole(self, name: str, pods: int) -> bool:
@@ -72,7 +89,7 @@ class Objects:
         Raises:
             ApiError: If the cluster does not say.
         """
-        if not self.cluster.has_jobs and pods < self.spec.nodes.count:
+        if self.forms.used is None and pods < self.spec.nodes.count:
             return False
         try:
             self.cluster.call("GET", self.cluster.path("secrets", name))
@@ -88,17 +105,22 @@ class Objects:
         Raises:
             ApiError: If the cluster does not say.
         """
-        about = f"involvedObject.kind=Job,involvedObject.name={name},type=Warning"
+        form = self.forms.used or JOB
+        subjects = {f"{name}{form.maker}": "Job", name: form.kind}
         try:
-            said = self.cluster.call(
-                "GET", self.cluster.path("events"), None, {"fieldSelector": about}
-            )
+            said = [one for subject in subjects.items() for one in self._warnings(*subject)]
         except ApiError as error:
             if error.status == 403:  # only a wish, see `rights`
                 return None
             raise
-        latest = max(said["items"], key=_said_at, default=None)
+        latest = max(said, key=_said_at, default=None)
         return None if latest is None else str(latest["message"])
+
+    def _warnings(self, name: str, kind: str) -> list[Json]:
+        about = f"involvedObject.kind={kind},involvedObject.name={name},type=Warning"
+        query = {"fieldSelector": about}
+        said = self.cluster.call("GET", self.cluster.path("events"), None, query)
+        return list(said["items"])
 
     def delete(self, token: str, grace_s: int | None) -> None:
         """Deletes an attempt's Job and pods, and with them what they own.
@@ -111,9 +133,9 @@ class Objects:
             ApiError: If the cluster refuses.
         """
         query = {"labelSelector": f"{EXPERIMENT}={self.names.root},{ATTEMPT}={token}"}
-        if self.cluster.has_jobs:
-            jobs = self.cluster.path("jobs", group="batch/v1")
-            self._delete(jobs, {"propagationPolicy": "Background"}, query)
+        for form in self.forms.known:
+            path = self.cluster.path(form.plural, group=form.api)
+            self._delete(path, {"propagationPolicy": "Background"}, query)
         body = {} if grace_s is None else {"gracePeriodSeconds": grace_s}
         self._delete(self.cluster.path("pods"), body, query)
 

@@ -19,6 +19,8 @@ _SAVING_S = 90  # for a last checkpoint on its way to the bucket
 _PATIENCE_S = 3600  # for a bucket that is out of reach when the command has ended
 _PACKAGE = "sigopt_orchestrate/executors/kubernetes/pod"
 _COURIER_KEY = "courier-"
+BY_NAME = "name"
+"""The rank of a pod that finds it in its own name."""
 _COURIER = "sigopt_orchestrate/artifacts/courier"
 _START = (
     f"import sys; sys.path.insert(0, {places.CODE!r}); "
@@ -26,7 +28,7 @@ _START = (
 )
 
 
-def pod_spec(root: str, name: str, spec: Experiment, work: Work, rank: int | None) -> Json:
+def pod_spec(root: str, name: str, spec: Experiment, work: Work, rank: int | str | None) -> Json:
     """Returns what a node of an attempt runs.
 
     Args:
@@ -34,7 +36,7 @@ def pod_spec(root: str, name: str, spec: Experiment, work: Work, rank: int | Non
         name: The attempt's Secret.
         spec: The experiment.
         work: What to execute.
-        rank: The node's number; None where the Job controller gives it.
+        rank: The node's number; None where the Job controller gives it, or `BY_NAME`.
     """
     backend, timeouts = _backend(spec), work.timeouts
     found: Json = {
@@ -62,7 +64,7 @@ def pod_spec(root: str, name: str, spec: Experiment, work: Work, rank: int | Non
     return found
 
 
-def _container(root: str, name: str, spec: Experiment, work: Work, rank: int | None) -> Json:
+def _container(root: str, name: str, spec: Experiment, work: Work, rank: int | str | None) -> Json:
     backend = _backend(spec)
     output, checkpoint = _folders(root, spec, work)
     order = {
@@ -83,7 +85,7 @@ def _container(root: str, name: str, spec: Experiment, work: Work, rank: int | N
         "ORCHESTRATE_OUTPUT": output,
         "ORCHESTRATE_CHECKPOINT": checkpoint,
         places.ORDER: json.dumps(order),
-        **({} if rank is None else {places.RANK: str(rank)}),
+        **({places.RANK: str(rank)} if isinstance(rank, int) else {}),
     }
     hidden = work.secrets
     if backend.server is not None:
@@ -95,6 +97,7 @@ def _container(root: str, name: str, spec: Experiment, work: Work, rank: int | N
     secrets = [
         {"name": key, "valueFrom": {"secretKeyRef": {"name": name, "key": key}}} for key in hidden
     ]
+    named = {"name": places.RANK, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
     mounts = [
         {"name": "orc-code", "mountPath": places.CODE, "readOnly": True},
         {"name": "orc-key", "mountPath": str(Path(places.KEY).parent), "readOnly": True},
@@ -111,6 +114,7 @@ def _container(root: str, name: str, spec: Experiment, work: Work, rank: int | N
         "env": [
             *({"name": k, "value": str(v).replace("$", "$$")} for k, v in env.items()),
             *secrets,
+            *([named] if rank == BY_NAME else ()),
         ],
         "resources": _resources(spec, work),
         "securityContext": {

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sigopt_orchestrate.executors.kubernetes.pod.places import CONTAINER
+from sigopt_orchestrate.executors.kubernetes.pod.places import CONTAINER, rank_of
 
 ATTEMPT = "orchestrate/attempt"
 EXPERIMENT = "orchestrate/experiment"
 RANK = "orchestrate/rank"
 _JOB_RANK = "batch.kubernetes.io/job-completion-index"
+_MPI_ROLE = "training.kubeflow.org/job-role"
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def read_pod(told: dict[str, Any]) -> Pod:
     return Pod(
         name=metadata["name"],
         attempt=labels.get(ATTEMPT, ""),
-        rank=int(labels.get(RANK) or labels.get(_JOB_RANK) or 0),
+        rank=_rank(metadata["name"], labels),
         phase=status.get("phase", "Pending"),
         reason=status.get("reason", ""),
         message=status.get("message", ""),
@@ -101,6 +102,14 @@ def read_pod(told: dict[str, Any]) -> Pod:
         terminated=_terminated(ended) if ended else None,
         disruption=_message(disruption) if disruption.get("status") == "True" else None,
     )
+
+
+def _rank(name: str, labels: dict[str, str]) -> int:
+    if labels.get(_MPI_ROLE) == "worker":
+        return rank_of(
+            name
+        )  # its replica-index counts from 0 or 1, as the operator's version has it
+    return int(labels.get(RANK) or labels.get(_JOB_RANK) or 0)
 
 
 def _message(condition: dict[str, Any]) -> str:

@@ -3,7 +3,6 @@
 import base64
 import json
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,9 +13,11 @@ from sigopt_orchestrate.executors.executor import Work
 from sigopt_orchestrate.executors.kubernetes import manifests
 from sigopt_orchestrate.executors.kubernetes.building import find_builder
 from sigopt_orchestrate.executors.kubernetes.cluster import ApiError, Cluster
-from sigopt_orchestrate.executors.kubernetes.manifests import AttemptObjects, Names
+from sigopt_orchestrate.executors.kubernetes.discovery import Forms, why_not
+from sigopt_orchestrate.executors.kubernetes.forms import FORMS, JOB
+from sigopt_orchestrate.executors.kubernetes.manifests import AttemptObjects, Names, unheard_of
 from sigopt_orchestrate.executors.kubernetes.quotas import amount_of, is_used_up, quotas, unsaid
-from sigopt_orchestrate.executors.kubernetes.rights import JOB_RIGHTS, RIGHTS
+from sigopt_orchestrate.executors.kubernetes.rights import RIGHTS, missing_rights, rights_to
 from sigopt_orchestrate.executors.kubernetes.training_runs import runs_of
 from sigopt_orchestrate.spec import Experiment
 
@@ -45,12 +46,12 @@ def preflight(cluster: Cluster, spec: Experiment | None) -> Iterator[Check]:
             "namespace", "bad", f"there is no namespace {cluster.namespace!r} in {cluster.name}"
         )
         return
-    rights = (*RIGHTS, *(JOB_RIGHTS if cluster.has_jobs else ()))
-    missing = _missing_rights(cluster, rights)
+    missing = missing_rights(cluster, (*RIGHTS, *((rights_to(JOB),) if cluster.has_jobs else ())))
     if missing:
         yield Check("permissions", "bad", f"in {where} you may not: {', '.join(missing)}")
         return
     yield Check("permissions", "ok", "all that trials need, and none of it cluster-wide")
+    yield from _gangs(cluster, spec)
     if spec is None:
         return
     yield from _parts(cluster, spec)
@@ -62,34 +63,25 @@ def preflight(cluster: Cluster, spec: Experiment | None) -> Iterator[Check]:
         yield from _rehearsal(cluster, spec)
 
 
-def _missing_rights(
-    cluster: Cluster, rights: tuple[tuple[str, str, tuple[str, ...]], ...]
-) -> list[str]:
-    def allowed(right: tuple[str, str, str]) -> bool:
-        group, resource, verb = right
-        plain, _, sub = resource.partition("/")
-        attributes = {
-            "namespace": cluster.namespace,
-            "group": group,
-            "resource": plain,
-            "verb": verb,
-        }
-        review = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": attributes | ({"subresource": sub} if sub else {})},
-        }
-        address = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-        return bool(cluster.call("POST", address, review)["status"]["allowed"])
-
-    wanted = [(group, resource, verb) for group, resource, verbs in rights for verb in verbs]
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(allowed, wanted))
-    return [
-        f"{verb} {resource}"
-        for (_, resource, verb), ok in zip(wanted, answers, strict=True)
-        if not ok
-    ]
+def _gangs(cluster: Cluster, spec: Experiment | None) -> Iterator[Check]:
+    """As what gangs are given to the cluster, and why not as the experiment wishes."""
+    if spec is None:
+        others = [form for form in FORMS.values() if form != JOB] if cluster.has_jobs else []
+        found = {form.kind: why_not(cluster, form) for form in others}
+        said = [f"{kind}s" if why is None else f"no {kind}s: {why}" for kind, why in found.items()]
+        yield Check("gangs", "ok", f"can be {', '.join(['Jobs', *said]) if said else 'pods'}")
+        return
+    forms = Forms(cluster, spec)
+    if forms.asked == JOB:
+        return
+    if forms.used == forms.asked:
+        yield Check("gangs", "ok", f"are {forms.asked.kind}s")
+    elif forms.impossible is not None:
+        yield Check("gangs", "bad", forms.impossible)
+    else:
+        instead = f"are {'Jobs' if forms.used else 'pods'} in {cluster.name}"
+        why = why_not(cluster, forms.asked)
+        yield Check("gangs", "note", f"{instead}, and not {forms.asked.kind}s: {why}")
 
 
 def _parts(cluster: Cluster, spec: Experiment) -> Iterator[Check]:
@@ -220,17 +212,23 @@ def _rehearsal(cluster: Cluster, spec: Experiment) -> Iterator[Check]:
         ("secrets", "", objects.secret(owner, {"key": ""})),
         ("pods", "", objects.pod(0, owner)),
     ]
-    if cluster.has_jobs:
-        rehearsed.append(("jobs", "batch/v1", objects.job(owner)))
+    form = Forms(cluster, spec).used
+    if form is not None:
+        rehearsed.append((form.plural, form.api, objects.holder(form, owner)))
     for kind, group, manifest in rehearsed:
         try:
-            cluster.call("POST", cluster.path(kind, group=group), manifest, {"dryRun": "All"})
+            made = cluster.call(
+                "POST", cluster.path(kind, group=group), manifest, {"dryRun": "All"}
+            )
         except ApiError as error:
             if is_used_up(error):
                 yield Check("quotas", "note", f"trials wait for room: {error.message}")
                 continue
             refusal = f"the cluster would refuse a trial's {kind[:-1]}: {error.message}"
             yield Check("rehearsal", "bad", unsaid(error) or refusal)
+            return
+        if manifest["kind"] in {"JobSet", "MPIJob"} and (said := unheard_of(manifest, made)):
+            yield Check("rehearsal", "bad", said)
             return
     yield Check("rehearsal", "ok", "the cluster would take a trial's objects")
 

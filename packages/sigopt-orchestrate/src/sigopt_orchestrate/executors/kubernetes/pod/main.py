@@ -15,6 +15,7 @@ from sigopt_orchestrate.executors.kubernetes.pod.places import (
     ORDER,
     RANK,
     TERMINATION,
+    rank_of,
 )
 from sigopt_orchestrate.executors.kubernetes.pod.report import Metrics, last_word
 
@@ -22,7 +23,7 @@ from sigopt_orchestrate.executors.kubernetes.pod.report import Metrics, last_wor
 def main() -> int:
     """Returns the container's exit status: the command's own, as a shell would say it."""
     order: dict[str, Any] = json.loads(os.environ.pop(ORDER))
-    rank = int(os.environ.get(RANK) or os.environ.get("JOB_COMPLETION_INDEX") or 0)
+    rank = rank_of(os.environ.get(RANK) or os.environ.get("JOB_COMPLETION_INDEX") or "0")
     alarm, metrics = Alarm(), Metrics(METRICS)
     os.makedirs(order["output"], exist_ok=True)  # noqa: PTH103
     escort = None

@@ -3,6 +3,7 @@
 ROOT = "/orchestrate"
 CODE = ROOT + "/code"
 KEY = ROOT + "/key/key"
+SSH = ROOT + "/ssh"
 POD = ROOT + "/pod"
 ANNOTATIONS = POD + "/annotations"
 RUN = ROOT + "/run"
@@ -21,3 +22,12 @@ ANSWER_ANNOTATION = "orchestrate/artifacts"
 
 PORT = 28471
 """Where the nodes of a gang listen to each other."""
+
+
+def rank_of(told: str) -> int:
+    """Returns the rank that `RANK` tells: a number, or the name of an MPIJob's worker.
+
+    Workers count from 0 beside the launcher, whose rank that is.
+    """
+    name, _, number = told.rpartition("-worker-")
+    return int(number) + bool(name)
