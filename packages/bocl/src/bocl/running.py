@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bocl.streams.samples import Samples, Stream, Task
 
 RUN, RESULTS = "run.json", "results.json"
+HELD_OUT = 0.2  # of the training samples, where these judge instead of the test samples
 
 
 class ForgottenError(BOCLError, AssertionError):
@@ -39,6 +40,7 @@ def run_stream(
     tasks: int | None,
     *,
     protocol: str = "best",
+    held_out: bool = False,
     report: Callable[[str], None] = lambda _: None,
     finished: Callable[[int, int, dict[str, Any]], None] = lambda *_: None,
     **changes: Any,
@@ -50,6 +52,8 @@ def run_stream(
         stream_name: a key of `STREAMS`.
         tasks: how many; the stream's usual number if None.
         protocol: `best` or `paper`.
+        held_out: whether a share of the training samples judges, unseen by the learner, and the
+            test samples are left alone.
         report: is told what is going on.
         finished: is told a task's number from 0, the number of tasks and the results so far.
         changes: fields of `Settings`.
@@ -62,9 +66,10 @@ def run_stream(
         ForgottenError: an earlier task's logits are not bit by bit what they were.
     """
     seed = changes.get("seed", 0)
-    stream = make_stream(stream_name, tasks, seed)
+    stream = open_stream(stream_name, tasks, seed, held_out=held_out)
     learner = BOCL(folder, protocol=protocol, report=report, **changes)
     asked = {"stream": stream_name, "tasks": len(stream), "seed": seed, "protocol": protocol}
+    asked["held_out"] = HELD_OUT if held_out else None  # None, too, in folders older than the key
     _check(folder, asked)
     tests = _Tests(stream)
     results = _earlier_results(folder, learner, tests)
@@ -76,6 +81,12 @@ def run_stream(
         files.write_json(folder / RESULTS, results)
         finished(index, len(stream), results)
     return results
+
+
+def open_stream(name: str, tasks: int | None, seed: int, *, held_out: bool) -> Stream:
+    """Returns the stream that a run learns and is judged by, see `run_stream`."""
+    stream = make_stream(name, tasks, seed)
+    return stream.held_out(HELD_OUT, seed) if held_out else stream
 
 
 def _check(folder: Path, asked: dict[str, Any]) -> None:

@@ -60,3 +60,13 @@ class ExperimentState(StrEnum):
     STOPPED = "stopped"
     FAILED = "failed"  # its configuration cannot work, see its reason
     COMPLETED = "completed"
+
+
+def repeat_of(number: int) -> str:
+    """Returns the source of a trial that repeats the completed one with this number."""
+    return f"repeat of {number}"
+
+
+def is_repeat(source: str) -> bool:
+    """Returns whether a trial of this source repeats another: it confirms, and competes not."""
+    return source.startswith(repeat_of(0).removesuffix("0"))

@@ -1,12 +1,15 @@
 """Pausing, retrying, ending one trial early; single runs and `optimize`."""
 
 import json
+import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 Orchestrate = Callable[..., subprocess.CompletedProcess[str]]
 Write = Callable[..., str]
@@ -57,6 +60,55 @@ def test_a_failed_trial_is_retried_beyond_the_budget_and_stays_on_record(
     assert refused.returncode == 2
     assert "trial 3 of experiment 1 is completed; only failed trials are retried" in refused.stderr
     assert orchestrate("retry").stdout == "no trial has failed\n", "each has been retried"
+
+
+def test_the_best_and_the_defaults_run_again_and_only_repeats_say_what_was_gained(
+    orchestrate: Orchestrate, experiment_file: Write
+) -> None:
+    """y is x and the trial's number, so each repeat has another y."""
+    program = """printf '{{"y": %s%s}}' {x} "$ORCHESTRATE_TRIAL" > "$ORCHESTRATE_METRICS" """
+    given = {"name": "x", "type": "double", "bounds": {"min": 0.1, "max": 1}, "default": 0.5}
+    file = experiment_file(command=program, parameters=[given], parallel=1, budget=3, optimizer={})
+    ran = orchestrate("run", file)
+    assert "the defaults" in ran.stdout
+    assert "once; `orchestrate confirm` runs both again" in ran.stdout
+    best = json.loads(orchestrate("best", "--json").stdout)[0]["number"]
+    assert best != 1
+    told = json.loads(orchestrate("confirm", "--times", "2", "--json").stdout)
+    held = status(orchestrate)
+    again = [trial for trial in held["trials"] if trial["source"].startswith("repeat of")]
+    assert [trial["source"] for trial in again] == ["repeat of 1", f"repeat of {best}"] * 2
+    assert held["budget"] == held["observed"] == 7
+    assert held["best"][0]["number"] == best, "a repeat does not compete"
+    defaults, other = told["confirmed"]
+    means = [sum(t["values"]["y"] for t in again[i::2]) / 2 for i in (0, 1)]
+    assert defaults["metrics"]["y"]["mean"] == pytest.approx(means[0])
+    assert other["gain"]["y"]["size"] == pytest.approx(means[1] - means[0])
+    spread = [abs(again[i + 2]["values"]["y"] - again[i]["values"]["y"]) / 2 for i in (0, 1)]
+    assert other["gain"]["y"]["error"] == pytest.approx((spread[0] ** 2 + spread[1] ** 2) ** 0.5)
+    assert "by repeats alone" in orchestrate("best").stdout
+    page = Path(orchestrate("report").stdout.strip()).read_text()
+    assert "By repeats alone" in page
+    assert orchestrate("confirm", "--trial", "99").returncode == 2
+
+
+def test_a_search_that_was_stopped_is_confirmed_as_far_as_it_came(
+    orchestrate: Orchestrate, experiment_file: Write, tmp_path: Path
+) -> None:
+    """The third trial ends the orchestrate that runs it, as Ctrl-C would."""
+    ends = """[ "$ORCHESTRATE_TRIAL" != 3 ] || { kill -INT "$(cat leader)"; sleep 60; }; """
+    report = """printf '{{"y": %s}}' {x} > "$ORCHESTRATE_METRICS" """
+    given = {"name": "x", "type": "double", "bounds": {"min": 0.1, "max": 1}, "default": 0.1}
+    ends = ends.replace("{ ", "{{ ").replace("; }", "; }}")
+    experiment_file(command=ends + report, parameters=[given], parallel=1, budget=9, optimizer={})
+    run = ["sh", "-c", f"echo $$ > leader; exec {shlex.join(RUN)}"]
+    ran = subprocess.run(run, cwd=tmp_path, stdout=subprocess.DEVNULL, check=False)
+    assert ran.returncode == 3
+    assert orchestrate("confirm", "--times", "2").returncode == 0
+    held = status(orchestrate)
+    assert held["observed"] == held["budget"] == 2 + 4
+    states = [trial["state"] for trial in held["trials"]]
+    assert states == ["completed"] * 2 + ["stopped"] + ["completed"] * 4
 
 
 def test_a_trial_that_is_told_to_end_does_so_at_its_next_checkpoint(

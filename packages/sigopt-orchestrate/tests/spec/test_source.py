@@ -91,3 +91,53 @@ def test_missing_and_binary_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "binary.yml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SpecError, match="not UTF-8"):
         load_experiment(tmp_path / "binary.yml")
+
+
+def test_a_file_that_extends_another_has_its_keys_and_its_own_instead(tmp_path: Path) -> None:
+    (tmp_path / "experiment.yml").write_text(GOOD)
+    above = tmp_path / "cluster.yml"
+    above.write_text(
+        "extends: experiment.yml\nbudget: 7\nresources: {cpu: 2}\nimage: a\nbackend: kubernetes\n"
+    )
+    base, extended = load_experiment(tmp_path / "experiment.yml"), load_experiment(above)
+    assert extended.command == base.command
+    assert extended.parameters == base.parameters
+    assert (base.budget, extended.budget) == (3, 7)
+    assert extended.resources.memory is None, "a key counts whole, as it stands in the upper file"
+
+
+def test_mistakes_name_the_file_that_they_stand_in(tmp_path: Path) -> None:
+    base, above = tmp_path / "experiment.yml", tmp_path / "above.yml"
+    base.write_text(GOOD.replace("budget: 3", "budget: none"))
+    above.write_text("extends: experiment.yml\nparallel: 0\n")
+    with pytest.raises(SpecError) as raised:
+        load_experiment(above)
+    assert str(raised.value).startswith(f"{above}:2: parallel: must be at least 1")
+    assert str(raised.value).endswith("(1 more after this one)")
+    above.write_text("extends: experiment.yml\n")
+    with pytest.raises(SpecError) as raised:
+        load_experiment(above)
+    assert str(raised.value).startswith(f"{base}:11: budget: must be a whole number")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("extends: above.yml\n", "1: extends: above.yml is extended by itself"),
+        ("name: x\nextends: other.yml\n", "2: extends: there is no file"),
+        ("extends: [a, b]\n", "1: extends: must be the path of one experiment file"),
+        ("extends: list.yml\n", "is not a mapping"),
+    ],
+)
+def test_what_cannot_be_extended_is_refused(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "list.yml").write_text("- 1\n")
+    above = tmp_path / "above.yml"
+    above.write_text(text)
+    with pytest.raises(SpecError) as raised:
+        load_experiment(above)
+    assert said in str(raised.value)
+
+
+def test_a_text_that_is_no_file_extends_none() -> None:
+    with pytest.raises(SpecError, match="extends: unknown key"):
+        parse_experiment("extends: experiment.yml\n" + GOOD, "e.yml")

@@ -61,6 +61,19 @@ def setting_options(command: Callable[..., None]) -> Callable[..., None]:
     help="Folder of the run; runs/STREAM-SEED if not given. A run already there goes on.",
 )
 @click.option("--threads", type=click.IntRange(1), help="CPU threads; torch's choice if not given.")
+@click.option(
+    "--judge",
+    type=click.Choice(("test", "held-out")),
+    default="test",
+    show_default=True,
+    help="What accuracies are of: test samples, or, to choose settings by, a fifth of the training "
+    "samples that the learner does not see.",
+)
+@click.option(
+    "--metrics-out",
+    type=click.Path(path_type=Path),
+    help="Also append a JSON line to this file: accuracy, size and cpu_seconds.",
+)
 @click.option("--routing-test/--no-routing-test", default=True, help="Also test without task ids.")
 @setting_options
 def command(
@@ -70,6 +83,8 @@ def command(
     protocol: str,
     out: Path | None,
     threads: int | None,
+    judge: str,
+    metrics_out: Path | None,
     routing_test: bool,
     **changes: Any,
 ) -> None:
@@ -88,18 +103,29 @@ def command(
     settings = settings_of(protocol, **given)  # refuses bad values before data are read
     folder = out or Path("runs") / f"{stream}-{settings.seed}"
     _use_threads(threads)
-    results = _learn(folder, stream, tasks, protocol, given)
+    held_out = judge == "held-out"
+    results = _learn(folder, stream, tasks, protocol, given, held_out=held_out)
     if routing_test and settings.routing:
-        results = _test_routing(folder, stream, len(results["rows"]), results)
+        results = _test_routing(folder, stream, results, held_out=held_out)
     from bocl.report import write_run_page  # noqa: PLC0415  imports matplotlib
 
     page = write_run_page(folder)
     click.echo(f"certificates: bocl verify {folder}", err=True)
-    click.echo(json.dumps(summary(results) | {"folder": str(folder), "report": str(page)}))
+    found = summary(results)
+    if metrics_out is not None:
+        with metrics_out.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(costed(found)) + "\n")
+    click.echo(json.dumps(found | {"folder": str(folder), "report": str(page)}))
 
 
 def _learn(
-    folder: Path, stream: str, tasks: int | None, protocol: str, given: dict[str, Any]
+    folder: Path,
+    stream: str,
+    tasks: int | None,
+    protocol: str,
+    given: dict[str, Any],
+    *,
+    held_out: bool,
 ) -> dict[str, Any]:
     from tqdm import tqdm  # noqa: PLC0415
 
@@ -124,22 +150,26 @@ def _learn(
             stream,
             tasks,
             protocol=protocol,
+            held_out=held_out,
             report=bar.set_postfix_str,
             finished=finished,
             **given,
         )
 
 
-def _test_routing(folder: Path, stream: str, tasks: int, results: dict[str, Any]) -> dict[str, Any]:
+def _test_routing(
+    folder: Path, stream: str, results: dict[str, Any], *, held_out: bool
+) -> dict[str, Any]:
     from bocl import files  # noqa: PLC0415
     from bocl.learner import BOCL  # noqa: PLC0415
-    from bocl.running import RESULTS, judge_routing  # noqa: PLC0415
-    from bocl.streams.registry import make_stream  # noqa: PLC0415
+    from bocl.running import RESULTS, judge_routing, open_stream  # noqa: PLC0415
 
     if "routing" not in results:
         learner = BOCL.load(folder)
-        seed = learner.settings.seed
-        results["routing"] = judge_routing(learner, make_stream(stream, tasks, seed))
+        tasks, seed = len(results["rows"]), learner.settings.seed
+        results["routing"] = judge_routing(
+            learner, open_stream(stream, tasks, seed, held_out=held_out)
+        )
         files.write_json(folder / RESULTS, results)
     return results
 
@@ -153,6 +183,12 @@ def summary(results: dict[str, Any]) -> dict[str, Any]:
         | {"trials": sum(results["trials"])}
         | results.get("routing", {})
     )
+
+
+def costed(found: dict[str, Any]) -> dict[str, float]:
+    """Returns what a tuner weighs: how good, how large, and how many CPU seconds it took."""
+    seconds = found["search_seconds"] + found["training_seconds"]
+    return {"accuracy": found["accuracy"], "size": found["size"], "cpu_seconds": seconds}
 
 
 def _use_threads(threads: int | None) -> None:

@@ -73,6 +73,26 @@ class Stream(Sequence[Task]):
     def __iter__(self) -> Iterator[Task]:
         return (maker() for maker in self._makers)
 
+    def held_out(self, fraction: float, seed: int) -> Stream:
+        """Returns the stream without its test samples: a share of training stands in their place.
+
+        Settings are chosen by such a stream, so that the test samples stay unseen.
+
+        Args:
+            fraction: of each task's training samples, in (0, 1), each class in equal share.
+            seed: of the draw.
+        """
+
+        def maker(index: int) -> Callable[[], Task]:
+            def make() -> Task:
+                task = self._makers[index]()
+                kept, held = split_validation(task.train, fraction, seed)
+                return Task(task.name, kept, held, task.classes)
+
+            return make
+
+        return Stream(self.name, [maker(index) for index in range(len(self))])
+
     @classmethod
     def of(cls, datasets: Sequence[tuple[Any, Any]], name: str = "stream") -> Stream:
         """Returns a stream of pairs (train, test), each anything that `as_samples` takes."""

@@ -24,6 +24,7 @@ _COMMANDS = {
     "list": (f"{_ROOM}.show", "Show all experiments."),
     "top": (f"{_ROOM}.top", "Show what runs now, and what it uses."),
     "best": (f"{_ROOM}.show", "Show the best trial, or the Pareto front of two objectives."),
+    "confirm": (f"{_ROOM}.confirm", "Run the best trial and the defaults again, and compare."),
     "compare": (f"{_ROOM}.compare", "Show experiments side by side."),
     "logs": (f"{_ROOM}.logs", "Print what trials wrote, and follow it."),
     "artifacts": (f"{_ROOM}.artifacts", "List and fetch what trials have left in S3."),

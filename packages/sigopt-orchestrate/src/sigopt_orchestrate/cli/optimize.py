@@ -10,6 +10,7 @@ from sigopt_orchestrate.errors import SpecError
 from sigopt_orchestrate.interchange.old_files import migrate_files, read_yaml, written
 from sigopt_orchestrate.reconcile import create
 from sigopt_orchestrate.spec import load_experiment, parse_experiment
+from sigopt_orchestrate.spec.document import EXTENDS
 from sigopt_orchestrate.store import Store
 
 
@@ -36,11 +37,11 @@ def optimize_command(
     doubled. An experiment file of SigOpt's is read as `orchestrate migrate` reads it.
     """
     data = read_yaml(file)
-    ours = {"parallel_bandwidth", "observation_budget"}.isdisjoint(data) and "budget" in data
-    if ours and "command" in data:
-        raise SpecError(f"{file}: command: is given twice, there and on the command line")
-    if ours:
+    ours = {"parallel_bandwidth", "observation_budget"}.isdisjoint(data)
+    if ours and ("budget" in data or EXTENDS in data):
         spec = load_experiment(file)
+        if spec.command is not None:
+            raise SpecError(f"{file}: command: is given twice, there and on the command line")
     else:
         done = migrate_files({file: data}, command="true")
         for note in done.notes:

@@ -9,7 +9,6 @@ from pathlib import Path
 from sigopt_orchestrate.cli.progress import progress
 from sigopt_orchestrate.cli.tables import open_console, print_best
 from sigopt_orchestrate.cli.views import print_json, summary_view
-from sigopt_orchestrate.dashboard import best_trials
 from sigopt_orchestrate.errors import SpecError
 from sigopt_orchestrate.executors.preflight import preflight
 from sigopt_orchestrate.lifecycle import ExperimentState
@@ -18,19 +17,27 @@ from sigopt_orchestrate.spec import Experiment, placeholders
 from sigopt_orchestrate.store import ExperimentRecord, Store
 
 
-def run_to_its_end(store: Store, experiment: ExperimentRecord, *, as_json: bool) -> None:
-    """Runs the experiment, shows it, and exits with the status that tells how it ended."""
+def lead_to_its_end(
+    store: Store, experiment: ExperimentRecord, *, as_json: bool
+) -> ExperimentRecord:
+    """Runs the experiment, shows how it goes, and returns it as it ended."""
     console = open_console(stderr=as_json)
     console.print(f"experiment {experiment.id}: {experiment.spec.name}", markup=False)
     with progress(console) as watch, local_loop(store, experiment, watch) as loop:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: loop.request_stop())
-        experiment = loop.run()
+        return loop.run()
+
+
+def run_to_its_end(store: Store, experiment: ExperimentRecord, *, as_json: bool) -> None:
+    """Runs the experiment, shows it, and exits with the status that tells how it ended."""
+    console = open_console(stderr=as_json)
+    experiment = lead_to_its_end(store, experiment, as_json=as_json)
     trials = store.trials(experiment.id)
     if as_json:
         print_json(summary_view(store, experiment, trials))
     elif experiment.spec.objectives:
-        print_best(console, experiment.spec, best_trials(experiment.spec, trials))
+        print_best(console, experiment.spec, trials)
     else:
         for trial in trials:
             for name, value in (trial.values or {}).items():

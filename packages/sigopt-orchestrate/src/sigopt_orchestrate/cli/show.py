@@ -84,16 +84,20 @@ def list_command(home: Path, url: str | None, as_json: bool) -> None:
 @store_option
 @json_option
 def best_command(experiment: int | None, home: Path, url: str | None, as_json: bool) -> None:
-    """Show an experiment's best trial, or the Pareto front of two objectives."""
+    """Show an experiment's best trial, or the Pareto front of two objectives, beside the defaults.
+
+    With --json, the best trials alone.
+    """
     store = Store.existing(home, url)
     record = chosen(store, experiment)
-    best = best_trials(record.spec, store.trials(record.id))
+    trials = store.trials(record.id)
+    best = best_trials(record.spec, trials)
     if as_json:
         folder = store.home.experiment(record.id)
         print_json([trial_view(record, trial, folder) for trial in best])
     else:
         console = open_console()
-        print_best(console, record.spec, best)
+        print_best(console, record.spec, trials)
         for trial in best:
             kept = output_uri(record, trial.number, trial.attempt)
             if kept is not None:

@@ -1,12 +1,25 @@
 """Experiments and trials as tables for people."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sigopt_orchestrate.dashboard.wording import number
+from sigopt_orchestrate.dashboard.analysis import (
+    best_trials,
+    default_trial,
+    gain,
+    objective_value,
+)
+from sigopt_orchestrate.dashboard.repeats import (
+    challengers,
+    confirmed,
+    confirmed_gain,
+    estimate,
+    repeats,
+)
+from sigopt_orchestrate.dashboard.wording import improvement, number
 from sigopt_orchestrate.spec import Experiment, Value
 from sigopt_orchestrate.store import TrialRecord
 
@@ -77,10 +90,57 @@ def values_text(spec: Experiment, trial: TrialRecord) -> str:
     return " ".join(f"{m.name}={value_text(values.get(m.name))}" for m in spec.objectives)
 
 
-def print_best(console: Console, spec: Experiment, best: Sequence[TrialRecord]) -> None:
-    """Prints the best trial, or the Pareto front, or that there is none yet."""
+def print_best(console: Console, spec: Experiment, trials: Sequence[TrialRecord]) -> None:
+    """Prints the best trial or the Pareto front beside the defaults, and the gain over these."""
+    best, reference = best_trials(spec, trials), default_trial(trials)
     if not best:
         console.print("no trial has completed")
-    else:
-        title = "best trial" if len(spec.objectives) == 1 else "Pareto front"
-        console.print(trial_table(spec, best, title))
+        return
+    title = "best trial" if len(spec.objectives) == 1 else "Pareto front"
+    marks = {} if reference is None else {reference.number: "the defaults"}
+    rows = [*best, *([reference] if reference is not None and reference not in best else [])]
+    console.print(trial_table(spec, rows, title, marks))
+    if len(confirmed(trials)) > 1:
+        console.print(confirmation_table(spec, trials))
+        return
+    if reference is not None:
+        for challenger in challengers(spec, trials):
+            said = f"trial {challenger.number} beside the defaults: "
+            said += ", ".join(_gains(spec, challenger, reference))
+            console.print(f"{said}, once; `orchestrate confirm` runs both again", markup=False)
+
+
+def _gains(spec: Experiment, trial: TrialRecord, reference: TrialRecord) -> Iterator[str]:
+    """Yields `accuracy 3 % better` for each objective that both have."""
+    for metric in spec.objectives:
+        gained, other = gain(metric, trial, reference), objective_value(metric, reference)
+        if gained is not None and other is not None:
+            yield f"{metric.name} {improvement(gained, other)}"
+
+
+def confirmation_table(spec: Experiment, trials: Sequence[TrialRecord]) -> Table:
+    """Returns a table of the trials that were repeated: means, and gains over the defaults."""
+    table = Table(
+        title="by repeats alone, with standard errors",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+    )
+    for name in ("trial", "repeats"):
+        table.add_column(name, justify="right")
+    for metric in spec.objectives:
+        table.add_column(Text(metric.name), justify="right")
+        table.add_column("gain")
+    for trial in confirmed(trials):
+        cells: list[str] = []
+        for metric in spec.objectives:
+            found = estimate(metric, trials, trial)
+            gained = confirmed_gain(metric, trials, trial)
+            cells.append("" if found is None else found.text())
+            cells.append("" if gained is None or trial.source == "default" else gained.text())
+        table.add_row(
+            f"{trial.number}", str(len(repeats(trials, trial.number))), *map(Text, cells),
+            "the defaults" if trial.source == "default" else "",
+        )  # fmt: skip
+    return table

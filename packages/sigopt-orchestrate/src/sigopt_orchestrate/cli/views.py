@@ -10,6 +10,13 @@ import click
 from sigopt_orchestrate.artifacts.keys import output_uri
 from sigopt_orchestrate.cli.places import read_place
 from sigopt_orchestrate.dashboard import best_trials
+from sigopt_orchestrate.dashboard.repeats import (
+    Estimate,
+    Gain,
+    confirmed,
+    confirmed_gain,
+    estimate,
+)
 from sigopt_orchestrate.executors import experiment_spending, trial_usd
 from sigopt_orchestrate.lifecycle import ExperimentState, TrialState
 from sigopt_orchestrate.store import (
@@ -74,6 +81,28 @@ def summary_view(store: Store, experiment: ExperimentRecord, trials: Sequence[Tr
         "created_at": experiment.created_at,
         "ended_at": experiment.ended_at,
     }
+
+
+def confirmation_view(experiment: ExperimentRecord, trials: Sequence[TrialRecord]) -> View:
+    """Returns what was repeated, the defaults first, and the gains over them by repeats alone."""
+    metrics = experiment.spec.objectives
+    return {
+        "id": experiment.id,
+        "confirmed": [
+            {
+                "trial": trial.number,
+                "source": trial.source,
+                "assignments": trial.assignments,
+                "metrics": {m.name: _plain(estimate(m, trials, trial)) for m in metrics},
+                "gain": {m.name: _plain(confirmed_gain(m, trials, trial)) for m in metrics},
+            }
+            for trial in confirmed(trials)
+        ],
+    }
+
+
+def _plain(value: Estimate | Gain | None) -> View | None:
+    return None if value is None else asdict(value)
 
 
 def _state_name(store: Store, experiment: ExperimentRecord) -> str:

@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from sigopt_orchestrate.lifecycle import TrialState
+from sigopt_orchestrate.lifecycle import TrialState, is_repeat
 from sigopt_orchestrate.spec import Experiment, Metric
 from sigopt_orchestrate.spec.consistency import TASK
 from sigopt_orchestrate.store.records import ExperimentRecord, TrialRecord
@@ -29,7 +29,7 @@ def comparable(spec: Experiment, trials: Iterable[TrialRecord]) -> list[TrialRec
 
 
 def eligible(spec: Experiment, trial: TrialRecord) -> bool:
-    """Returns whether a trial can be the best: run in full, and its constraints reached."""
+    """Returns whether a trial can be the best: run in full, its constraints reached, no repeat."""
     full = next((task.name for task in spec.tasks if task.cost == 1), None)
     values = trial.values or {}
     reached = (
@@ -37,7 +37,8 @@ def eligible(spec: Experiment, trial: TrialRecord) -> bool:
         for m in spec.metrics
         if m.threshold is not None
     )
-    return trial.assignments.get(TASK) == full and all(reached)
+    in_full = trial.assignments.get(TASK) == full
+    return in_full and all(reached) and not is_repeat(trial.source)
 
 
 def best_trials(spec: Experiment, trials: Iterable[TrialRecord]) -> list[TrialRecord]:

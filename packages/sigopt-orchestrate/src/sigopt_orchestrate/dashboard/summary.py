@@ -10,10 +10,11 @@ from sigopt_orchestrate.dashboard.analysis import (
     objective_value,
     wall_time_s,
 )
-from sigopt_orchestrate.dashboard.markup import Markup, element
+from sigopt_orchestrate.dashboard.markup import Markup, element, join
+from sigopt_orchestrate.dashboard.repeats import confirmed, confirmed_gain, estimate, repeats
 from sigopt_orchestrate.dashboard.wording import duration, improvement, moment, number
 from sigopt_orchestrate.lifecycle import OPEN, TrialState
-from sigopt_orchestrate.spec import Metric
+from sigopt_orchestrate.spec import Experiment, Metric
 from sigopt_orchestrate.store.records import ExperimentRecord, TrialRecord
 
 
@@ -43,7 +44,33 @@ def headlines(experiment: ExperimentRecord, trials: Sequence[TrialRecord]) -> Ma
     tiles.append(("budget used", f"{observed} / {spec.budget}", f"{failed} failed"))
     elapsed = duration(wall_time_s(experiment, trials))
     tiles.append(("wall time", elapsed, f"{spec.parallel} at a time"))
-    return element("div", *(_tile(*tile) for tile in tiles), class_="tiles")
+    row = element("div", *(_tile(*tile) for tile in tiles), class_="tiles")
+    return join(row, _confirmation(spec, trials))
+
+
+def _confirmation(spec: Experiment, trials: Sequence[TrialRecord]) -> Markup | None:
+    """What was repeated beside the defaults: means with standard errors, and gains."""
+    rows = []
+    for trial in confirmed(trials):
+        cells = []
+        for metric in spec.objectives:
+            found = estimate(metric, trials, trial)
+            gained = None if trial.source == "default" else confirmed_gain(metric, trials, trial)
+            cells += [element("td", "" if found is None else found.text())]
+            cells += [element("td", "" if gained is None else gained.text())]
+        name = "defaults" if trial.source == "default" else f"trial {trial.number}"
+        runs = element("td", str(len(repeats(trials, trial.number))))
+        rows.append(element("tr", element("th", name, scope="row"), runs, *cells))
+    if len(rows) < 2:
+        return None
+    names = ["", "repeats", *(n for m in spec.objectives for n in (m.name, "gain"))]
+    head = element("tr", *(element("th", name, scope="col") for name in names))
+    table = element("table", element("thead", head), element("tbody", *rows))
+    words = "By repeats alone, with standard errors"
+    scroll = element("div", table, class_="scroll", tabindex="0", role="region", aria_label=words)
+    return element(
+        "section", element("h2", "Confirmed"), element("p", words), scroll, class_="card"
+    )
 
 
 def facts(experiment: ExperimentRecord, trials: Sequence[TrialRecord]) -> Markup:

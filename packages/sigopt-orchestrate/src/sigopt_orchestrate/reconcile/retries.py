@@ -1,21 +1,28 @@
-"""Running failed trials again: what people asked for, as trials of their own."""
+"""Running trials again: what people asked for, as trials of their own."""
 
-from sigopt_orchestrate.lifecycle import TrialState
+from sigopt_orchestrate.lifecycle import TrialState, repeat_of
 from sigopt_orchestrate.store import ExperimentRecord, Ledger, TrialRecord
 
 
 def take_retries(ledger: Ledger) -> ExperimentRecord:
-    """Queues the assignments of the failed trials in `ledger.retries` again.
+    """Queues the assignments of the trials in `ledger.retries` again.
 
-    A failed observation stays what it is. Each retry adds one to the experiment's budget, so that
-    a failure does not cost the experiment an observation.
+    A failed trial runs again once, however often that was asked; a completed one as often as it
+    was asked, to see how much its result owes to chance. What was observed stays what it is. Each
+    adds one to the experiment's budget, so that it does not cost the experiment an observation.
     """
     with ledger.group():
-        asked = set(ledger.retries)
-        due = [trial for trial in retriable(ledger.trials()) if trial.number in asked]
+        trials = {trial.number: trial for trial in ledger.trials()}
+        failed = {trial.number for trial in retriable(list(trials.values()))}
+        due = [(trials[n], _source(trials[n])) for n in sorted(failed & set(ledger.retries))]
+        due += [
+            (trials[n], repeat_of(n))
+            for n in ledger.retries
+            if trials[n].state is TrialState.COMPLETED
+        ]
         experiment = ledger.extend_budget(len(due))
-        for trial in due:
-            ledger.add_trial(trial.assignments, _source(trial))
+        for trial, source in due:
+            ledger.add_trial(trial.assignments, source)
         return experiment
 
 

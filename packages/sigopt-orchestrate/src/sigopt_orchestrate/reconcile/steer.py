@@ -1,4 +1,4 @@
-"""What people may ask of an experiment: to stop, to pause, to run failed trials again.
+"""What people may ask of an experiment: to stop, to pause, to run trials again.
 
 The leader is asked by the store and woken; where there is none, `stop` leads for as long as it
 takes to end what runs. The command line and the server's page both act through these functions.
@@ -82,6 +82,33 @@ def retry(store: Store, experiment: ExperimentRecord, numbers: Collection[int] =
         store.request_retries(experiment.id, asked)
         wake(store.home.experiment(experiment.id).wake)
     return asked
+
+
+def repeat(
+    store: Store, experiment: ExperimentRecord, numbers: Collection[int], times: int
+) -> None:
+    """Asks for completed trials to run again, each `times` times, as trials beyond the budget.
+
+    What an experiment that was stopped has left of its budget is taken away, so that nothing but
+    repeats follows when it is resumed.
+
+    Raises:
+        StoreError: If a trial does not exist or is not completed.
+        LeadershipError: If somebody leads the experiment.
+    """
+    trials = store.trials(experiment.id)
+    for number in numbers:
+        state = _trial(trials, experiment, number).state
+        if state is not TrialState.COMPLETED:
+            raise StoreError(
+                f"trial {number} of experiment {experiment.id} is {state}; "
+                "only completed trials are repeated"
+            )
+    with lead(store, experiment.id) as ledger:
+        used = sum(trial.state.observed for trial in ledger.trials())
+        ledger.extend_budget(min(0, used - experiment.spec.budget))
+    # By turns, so that what changes on the machine meanwhile meets all of them alike.
+    store.request_retries(experiment.id, [*numbers] * times)
 
 
 def _trial(trials: list[TrialRecord], experiment: ExperimentRecord, number: int) -> TrialRecord:

@@ -100,7 +100,10 @@ class Ledger:
             return self._set(ExperimentState.RUNNING, None, None)
 
     def extend_budget(self, places: int) -> ExperimentRecord:
-        """Adds places to the experiment's budget; what people asked to retry is taken up then."""
+        """Adds places to the experiment's budget; what people asked to run again is taken up then.
+
+        Below 0 it takes away places that nothing holds.
+        """
         with self.group():
             self._budget += places
             self.retries = []

@@ -15,7 +15,7 @@ class ExperimentRecord:
     Attributes:
         id: Counts up from 1 in a store.
         spec: The experiment file as it was when the experiment was created; each trial that was
-            retried has added one to its budget.
+            retried or repeated has added one to its budget.
         directory: Where the trials' command runs.
         epoch: Counts the orchestrates that have led it; a lower one may no longer write.
         stop_requested: Whether `orchestrate stop` asked the leader to end it.
@@ -43,7 +43,8 @@ class TrialRecord:
     Attributes:
         id: Unique in the store.
         number: Counts up from 1 in its experiment, in the order of suggestion.
-        source: How its assignments were chosen: `default`, `quasi-random` or `bayesian`.
+        source: How its assignments were chosen: `default`, `quasi-random`, `bayesian`, `retry of 3`
+            (which failed) or `repeat of 3` (which did not).
         attempt: The current attempt's number, from 1; 0 before the first.
         token: The current attempt's unique name, which its processes carry in their environment.
         errors: How many attempts ended by the command's own failure.

@@ -114,12 +114,11 @@ class Store:
             self.connection.execute(sql.REQUEST_PAUSE, (paused, experiment_id))
 
     def request_retries(self, experiment_id: int, numbers: Iterable[int]) -> None:
-        """Asks that the failed trials with these numbers run again, see `reconcile.retries`."""
+        """Asks that the trials with these numbers run again, see `reconcile.retries`."""
         with self.connection.writing():
             query = sql.RETRIES + self.connection.for_update
             [(before,)] = self.connection.execute(query, (experiment_id,)).fetchall()
-            asked = sorted({*json.loads(before or "[]"), *numbers})
-            given = (json.dumps(asked), experiment_id)
+            given = (json.dumps([*json.loads(before or "[]"), *numbers]), experiment_id)
             self.connection.execute(sql.REQUEST_RETRIES, given)
 
     def request_stop(self, experiment_id: int) -> None:
