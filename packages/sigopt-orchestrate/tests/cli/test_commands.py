@@ -21,6 +21,7 @@ def test_from_run_to_report(
     summary = json.loads(ran.stdout)
     assert (summary["state"], summary["observed"]) == ("completed", 4)
     assert summary["trials"] == {"completed": 4}
+    assert summary["objectives"] == {"y": "maximize"}
     assert "[4/4] trial" in ran.stderr, "progress goes to stderr as plain lines"
 
     status = json.loads(orchestrate("status", "--json").stdout)
@@ -43,6 +44,14 @@ def test_from_run_to_report(
     page = (tmp_path / "page.html").read_text()
     assert "quick" in page
     assert page.rstrip().endswith("</html>")
+
+    orchestrate("run", experiment_file())
+    (tmp_path / "notes.txt").write_text("what we learned")
+    both = orchestrate("report", "1", "2", "--notes", "notes.txt", "-o", "both.html", "--json")
+    assert json.loads(both.stdout) == {"experiments": [1, 2], "report": "both.html"}
+    page = (tmp_path / "both.html").read_text()
+    assert "what we learned" in page
+    assert "experiment-2-trial-4" in page
 
 
 def test_people_get_tables(orchestrate: Orchestrate, experiment_file: Write) -> None:

@@ -59,7 +59,7 @@ class Page(HTMLParser):
 def render(tmp_path):
     def render(experiment, trials):
         path = tmp_path / "report.html"
-        write_report(experiment, trials, path)
+        write_report([(experiment, trials)], path)
         assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
         return Page(path.read_text(encoding="utf-8"))
 
@@ -88,12 +88,12 @@ def test_every_trial_parameter_and_metric_is_on_the_page(
 ):
     spec = make_spec("minimize", "maximize")
     page = render(make_experiment(spec), trials(spec, count))
-    assert {f"trial-{n}" for n in range(1, count + 1)} <= set(page.ids())
+    assert {f"experiment-7-trial-{n}" for n in range(1, count + 1)} <= set(page.ids())
     assert len(page.ids()) == len(set(page.ids()))
     if count:
         for name in [p.name for p in spec.parameters] + [m.name for m in spec.metrics]:
             assert name in page.texts
-        assert set(page.data["hover"]) == {str(n) for n in range(1, count + 1)}
+        assert set(page.data["hover"]["7"]) == {str(n) for n in range(1, count + 1)}
         assert set(page.data["figures"]) <= set(page.ids())
 
 
@@ -106,6 +106,25 @@ def test_the_best_stands_beside_the_defaults_with_the_gain(
     assert "25 % better than the defaults" in page.text
     assert "Best configuration" in page.text
     assert "defaults (" in page.text
+
+
+def test_several_experiments_stand_on_one_page_under_notes(
+    make_spec, make_experiment, trials, tmp_path
+):
+    specs = [make_spec("minimize", name="first"), make_spec("maximize", "minimize", name="second")]
+    shown = [
+        (replace(make_experiment(spec), id=number), trials(spec, 9))
+        for number, spec in enumerate(specs, 1)
+    ]
+    path = tmp_path / "report.html"
+    write_report(shown, path, notes="a < b\n  as it stands")
+    page = Page(path.read_text(encoding="utf-8"))
+    assert "a < b\n  as it stands" in page.texts
+    links = [attrs["href"][1:] for tag, attrs in page.elements if tag == "a"]
+    assert links[:2] == ["experiment-1", "experiment-2"]
+    assert len(page.ids()) == len(set(page.ids())), "no trial or plot is taken for another's"
+    assert set(links) | set(page.data["figures"]) <= set(page.ids())
+    assert {key: len(texts) for key, texts in page.data["hover"].items()} == {"1": 9, "2": 9}
 
 
 def test_without_a_completed_trial_the_page_says_why_and_draws_nothing(
@@ -153,7 +172,7 @@ def test_hostile_text_is_only_ever_text(make_spec, make_trial, make_experiment, 
     for _, attrs in page.elements:
         assert not any(name.startswith("on") for name in attrs)
     figures = page.data["figures"]
-    for dimension in figures["plot-1"]["data"][0]["dimensions"]:
+    for dimension in figures["experiment-7-plot-1"]["data"][0]["dimensions"]:
         for plain in ("key", "label", "ticktext", "categories"):  # set as text, never as HTML
             dimension.pop(plain, None)
     drawn = json.dumps([page.data["hover"], figures]).replace("<br>", "").replace("<b>", "")
@@ -204,7 +223,7 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(
 
     monkeypatch.setattr("pathlib.Path.replace", refuse)
     with pytest.raises(OSError, match="no space"):
-        write_report(make_experiment(make_spec("maximize")), [], path)
+        write_report([(make_experiment(make_spec("maximize")), [])], path)
     assert [(entry.name, entry.read_text()) for entry in tmp_path.iterdir()] == [
         ("report.html", "old")
     ]

@@ -63,7 +63,7 @@ def make_rootfs(root: Path, wheels: Sequence[str] = ()) -> Path:
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile"]
         into = ["--ignore-installed", "--no-warn-script-location", "--prefix", str(python)]
         subprocess.run([*command, *into, *wheels], check=True)
-        for folder in python.glob("lib/python*/site-packages/**/tests"):
+        for folder in list(python.glob("lib/python*/site-packages/**/tests")):
             shutil.rmtree(folder, ignore_errors=True)  # one in another may be gone already
     for program in (python / "bin").iterdir():
         content = program.read_bytes()

@@ -83,13 +83,22 @@ def there_is(bench: Any, form: Form, attempt: Any) -> dict[str, Any]:
     return found
 
 
-def lose(bench: Any, attempt: Any, pod: str, count: int) -> None:
-    """Deletes a pod of a gang that runs, and sees that the gang is lost and goes, as a whole."""
+def lose(bench: Any, attempt: Any, pod: str, count: int, *instead: dict[str, Any]) -> None:
+    """Deletes a pod of a gang that runs, and sees that the gang is lost and goes, as a whole.
+
+    Args:
+        bench: Where it runs.
+        attempt: The gang's.
+        pod: Which to delete.
+        count: How many processes say that they are up before.
+        instead: What a controller makes when the pod is gone.
+    """
     bench.until(attempt, Running)
     log = attempt.folder.log
     bench.wait(lambda: log.exists() and log.read_text().count("up") == count, "up")
     gone = ("delete", "pod", pod, "-n", bench.cluster.namespace)
-    bench.kube.kubectl(*gone, "--wait=false", "--grace-period=1")
+    bench.kube.kubectl(*gone, f"--wait={'true' if instead else 'false'}", "--grace-period=1")
+    bench.kube.create(bench.cluster.namespace, list(instead))
     bench.until(attempt, Lost)
     bench.executor.retain([])
     bench.executor.close()
@@ -131,7 +140,7 @@ def test_a_gang_of_a_jobset_runs_whole_and_is_lost_whole(make_bench: Callable[..
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("new_server")
-def test_a_gang_of_an_mpijob_needs_no_sshd_and_outlives_no_worker(
+def test_a_gang_of_an_mpijob_needs_no_sshd_and_does_not_go_on_with_a_new_worker(
     make_bench: Callable[..., Any],
 ) -> None:
     bench = make_bench(backend={"gangs": "mpijob"}, nodes={"count": 2, "mpi": {"slots": 1}})
@@ -143,8 +152,9 @@ def test_a_gang_of_an_mpijob_needs_no_sshd_and_outlives_no_worker(
     second = bench.submit(*FOREVER)
     objects = mpi_objects(there_is(bench, MPIJOB, second))
     bench.kube.create(namespace, objects)
-    worker = objects[-1]["metadata"]["name"]
-    lose(bench, second, worker, 1)
+    worker = objects[-1]  # its operator replaces one that is gone by another of the same name
+    lose(bench, second, worker["metadata"]["name"], 1, worker)
+    assert second.folder.log.read_text().count("up") == 1
 
 
 @pytest.fixture

@@ -53,6 +53,13 @@ experiment_argument: Callable[[_Command], _Command] = click.argument(
     metavar="[EXPERIMENT]",
     shell_complete=_known,
 )
+experiments_argument: Callable[[_Command], _Command] = click.argument(
+    "experiments",
+    type=click.IntRange(min=1),
+    nargs=-1,
+    metavar="[EXPERIMENTS]...",
+    shell_complete=_known,
+)
 
 
 def chosen(store: Store, experiment_id: int | None) -> ExperimentRecord:

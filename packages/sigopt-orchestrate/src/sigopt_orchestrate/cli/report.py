@@ -1,12 +1,13 @@
 """`orchestrate report`."""
 
 from pathlib import Path
+from typing import TextIO
 
 import click
 
 from sigopt_orchestrate.cli.options import (
     chosen,
-    experiment_argument,
+    experiments_argument,
     home_option,
     json_option,
     store_option,
@@ -18,28 +19,40 @@ from sigopt_orchestrate.store import Store
 
 
 @click.command("report")
-@experiment_argument
+@experiments_argument
 @click.option(
     "--output",
     "-o",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The page to write [default: report.html in the experiment's folder].",
+    help="The page to write [default: report.html in the first experiment's folder].",
+)
+@click.option(
+    "--notes",
+    type=click.File(encoding="utf-8"),
+    help="A text to show above the plots, line by line as it stands; - is standard input.",
 )
 @home_option
 @store_option
 @json_option
 def report_command(
-    experiment: int | None, output: Path | None, home: Path, url: str | None, as_json: bool
+    *,
+    experiments: tuple[int, ...],
+    output: Path | None,
+    notes: TextIO | None,
+    home: Path,
+    url: str | None,
+    as_json: bool,
 ) -> None:
-    """Write one self-contained HTML page about an experiment, the newest by default."""
+    """Write one self-contained HTML page about EXPERIMENTS, the newest by default."""
     store = Store.existing(home, url)
-    record = chosen(store, experiment)
-    path = output or store.home.experiment(record.id).report
+    records = [chosen(store, number) for number in dict.fromkeys(experiments or (None,))]
+    path = output or store.home.experiment(records[0].id).report
+    text = notes.read() if notes else None
     try:
-        write_report(record, store.trials(record.id), path)
+        write_report([(record, store.trials(record.id)) for record in records], path, text)
     except OSError as error:
         raise StoreError(f"--output {path}: cannot write the report: {error.strerror}") from None
     if as_json:
-        print_json({"id": record.id, "report": str(path)})
+        print_json({"experiments": [record.id for record in records], "report": str(path)})
     else:
         click.echo(path)

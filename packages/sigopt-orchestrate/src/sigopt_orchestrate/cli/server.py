@@ -44,7 +44,7 @@ def server_command(
     rate_limit: float,
     log_level: str,
 ) -> None:
-    """Serve SigOpt's API v1, for the sigopt client and any other.
+    """Serve the dashboard, and SigOpt's API v1 for the sigopt client and any other.
 
     Callers need a token: `orchestrate token create --new-client` makes the first.
     """

@@ -73,6 +73,7 @@ def summary_view(store: Store, experiment: ExperimentRecord, trials: Sequence[Tr
         "name": experiment.spec.name,
         "state": _state_name(store, experiment),
         "reason": experiment.reason,
+        "objectives": {metric.name: metric.objective for metric in experiment.spec.objectives},
         "budget": experiment.spec.budget,
         "observed": sum(trial.state.observed for trial in trials),
         "trials": {str(s): n for s in TrialState if (n := sum(t.state is s for t in trials))},

@@ -53,14 +53,19 @@ def gallery(spec: Experiment, trials: Sequence[TrialRecord]) -> list[Section]:
     return sections
 
 
-def hang(sections: Sequence[Section]) -> tuple[Markup, dict[str, Figure]]:
-    """Returns the sections as HTML with an empty place for every plot, and what to draw there."""
+def hang(sections: Sequence[Section], prefix: str) -> tuple[Markup, dict[str, Figure]]:
+    """Returns the sections as HTML with an empty place for every plot, and what to draw there.
+
+    Args:
+        sections: In the order of the page.
+        prefix: What the names of the places begin with, so that they differ on a page.
+    """
     figures: dict[str, Figure] = {}
     parts = []
     for section in sections:
         places = []
         for says, figure in section.plots:
-            name = f"plot-{len(figures)}"
+            name = f"{prefix}-plot-{len(figures)}"
             figures[name] = figure
             look = f"min-width: {section.least_width_px}px"
             places.append(

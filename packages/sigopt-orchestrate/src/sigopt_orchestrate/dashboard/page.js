@@ -7,8 +7,9 @@
   function draw(plot) {
     drawn.add(plot);
     const wide = matchMedia("(min-width: 821px)").matches && !plot.closest(".slices");
-    const pick = (number) => { location.hash = `trial-${number}`; };
-    Plots.draw(plot, figures[plot.id], { hover, pick, toolbar: wide });
+    const { experiment } = plot.closest(".experiment").dataset;
+    const pick = (number) => { location.hash = `experiment-${experiment}-trial-${number}`; };
+    Plots.draw(plot, figures[plot.id], { hover: hover[experiment], pick, toolbar: wide });
   }
 
   // Plots are drawn when they come near the screen, so that many of them do not delay the first.
@@ -26,8 +27,7 @@
   addEventListener("resize", () => drawn.forEach((plot) => plot.closest(".parallel") && draw(plot)));
 
   // A click on a column's head sorts by it, a second one the other way; empty cells stay last.
-  const table = document.querySelector(".trials");
-  table?.tHead.addEventListener("click", (event) => {
+  const sortable = (table) => table.tHead.addEventListener("click", (event) => {
     const head = event.target.closest("th");
     const ascending = head.getAttribute("aria-sort") !== "ascending";
     const key = (row) => {
@@ -46,4 +46,5 @@
     head.setAttribute("aria-sort", ascending ? "ascending" : "descending");
     table.tBodies[0].append(...rows.map(([, row]) => row));
   });
+  document.querySelectorAll(".trials").forEach(sortable);
 })();

@@ -12,22 +12,25 @@ from pathlib import Path
 from string import Template
 
 from sigopt_orchestrate.dashboard.gallery import gallery, hang
-from sigopt_orchestrate.dashboard.marks import hover
-from sigopt_orchestrate.dashboard.markup import element, join
+from sigopt_orchestrate.dashboard.marks import Figure, hover
+from sigopt_orchestrate.dashboard.markup import Markup, element, join
 from sigopt_orchestrate.dashboard.summary import facts, heading, headlines
 from sigopt_orchestrate.dashboard.tables import trial_table, verdict
 from sigopt_orchestrate.store.records import ExperimentRecord, TrialRecord
 
+Shown = tuple[ExperimentRecord, Sequence[TrialRecord]]
+"""An experiment in any state with all its trials by number; there may be none."""
 
-def write_report(experiment: ExperimentRecord, trials: Sequence[TrialRecord], path: Path) -> None:
-    """Writes the page of `experiment` to `path`, all of it or nothing.
+
+def write_report(experiments: Sequence[Shown], path: Path, notes: str | None = None) -> None:
+    """Writes the page of `experiments` to `path`, all of it or nothing.
 
     Args:
-        experiment: In any state.
-        trials: All of its trials by number, in any state; there may be none.
+        experiments: In the order of the page.
         path: Where to write; a file that is there is replaced.
+        notes: Text to show above them, line by line as it stands.
     """
-    page = report(experiment, trials).encode("utf-8", errors="replace")
+    page = report(experiments, notes).encode("utf-8", errors="replace")
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         draft.write_bytes(page)
@@ -36,25 +39,25 @@ def write_report(experiment: ExperimentRecord, trials: Sequence[TrialRecord], pa
         draft.unlink(missing_ok=True)
 
 
-def report(experiment: ExperimentRecord, trials: Sequence[TrialRecord]) -> str:
-    """Returns the page of `experiment` as HTML."""
-    spec = experiment.spec
-    plots, figures = hang(gallery(spec, trials))
-    content = [
-        heading(experiment),
-        headlines(experiment, trials),
-        element("div", verdict(spec, trials), facts(experiment, trials), class_="columns"),
-        plots,
-    ]
-    if trials:
-        table = trial_table(spec, trials)
-        content.append(element("section", element("h2", "All trials"), table, class_="card all"))
-    data = {"hover": {t.number: hover(spec, t) for t in trials}, "figures": figures}
+def report(experiments: Sequence[Shown], notes: str | None = None) -> str:
+    """Returns the page of `experiments` as HTML."""
+    figures: dict[str, Figure] = {}
+    content = [_contents([record for record, _ in experiments])] if len(experiments) > 1 else []
+    if notes:
+        content.append(element("pre", notes, class_="card notes", tabindex="0"))
+    for experiment, trials in experiments:
+        content.append(_part(experiment, trials, figures))
+    hovers = {
+        record.id: {t.number: hover(record.spec, t) for t in trials}
+        for record, trials in experiments
+    }
+    names = ", ".join(record.spec.name for record, _ in experiments)
+    data = {"hover": hovers, "figures": figures}
     plotly, script = plotly_js() if figures else "", _file("page.js")
     drawing = _file("parallel.js") + _file("plots.js").removeprefix('"use strict";')
     return Template(_file("page.html")).substitute(
         policy=_policy(plotly, drawing, script),
-        title=escape(f"{spec.name} · orchestrate"),
+        title=escape(f"{names} · orchestrate"),
         style=_file("page.css"),
         content=join(*content),
         data=_embeddable(data),
@@ -62,6 +65,33 @@ def report(experiment: ExperimentRecord, trials: Sequence[TrialRecord]) -> str:
         plots=drawing,
         script=script,
     )
+
+
+def _contents(experiments: Sequence[ExperimentRecord]) -> Markup:
+    links = (
+        element("li", element("a", record.spec.name, href=f"#experiment-{record.id}"))
+        for record in experiments
+    )
+    return element("nav", element("ul", *links, class_="contents"), aria_label="Experiments")
+
+
+def _part(
+    experiment: ExperimentRecord, trials: Sequence[TrialRecord], figures: dict[str, Figure]
+) -> Markup:
+    """One experiment; what is to be drawn in it is added to `figures`."""
+    name = f"experiment-{experiment.id}"
+    plots, drawn = hang(gallery(experiment.spec, trials), name)
+    figures |= drawn
+    content = [
+        heading(experiment),
+        headlines(experiment, trials),
+        element("div", verdict(experiment, trials), facts(experiment, trials), class_="columns"),
+        plots,
+    ]
+    if trials:
+        table = trial_table(experiment, trials)
+        content.append(element("section", element("h2", "All trials"), table, class_="card all"))
+    return element("article", *content, id=name, class_="experiment", data_experiment=experiment.id)
 
 
 def _embeddable(data: object) -> str:

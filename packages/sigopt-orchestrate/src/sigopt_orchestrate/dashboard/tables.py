@@ -11,18 +11,19 @@ from sigopt_orchestrate.dashboard.analysis import (
 from sigopt_orchestrate.dashboard.markup import Markup, element, join
 from sigopt_orchestrate.dashboard.wording import duration, number
 from sigopt_orchestrate.spec import Experiment, Value
-from sigopt_orchestrate.store.records import TrialRecord
+from sigopt_orchestrate.store.records import ExperimentRecord, TrialRecord
 
 
-def verdict(spec: Experiment, trials: Sequence[TrialRecord]) -> Markup:
+def verdict(experiment: ExperimentRecord, trials: Sequence[TrialRecord]) -> Markup:
     """Returns the best configuration, or the Pareto front, beside the defaults."""
+    spec = experiment.spec
     best, reference = best_trials(spec, trials), default_trial(trials)
     if not best:
         return element("section", element("h2", "No result"), *_why(trials), class_="card")
     title = "Best configuration" if len(spec.objectives) == 1 else "Pareto front"
-    columns = [(_link(trial), trial) for trial in best]
+    columns = [(_link(experiment, trial), trial) for trial in best]
     if reference is not None and reference not in best:
-        columns.append((join("defaults (", _link(reference), ")"), reference))
+        columns.append((join("defaults (", _link(experiment, reference), ")"), reference))
     table = _side_by_side if len(best) == 1 else _listed
     return element(
         "section",
@@ -32,14 +33,15 @@ def verdict(spec: Experiment, trials: Sequence[TrialRecord]) -> Markup:
     )
 
 
-def trial_table(spec: Experiment, trials: Sequence[TrialRecord]) -> Markup:
+def trial_table(experiment: ExperimentRecord, trials: Sequence[TrialRecord]) -> Markup:
     """Returns every trial as a row; the page's script sorts it by the column that is clicked."""
+    spec = experiment.spec
     names = ["trial", "state", "source", "attempt"]
     names += [metric.name for metric in spec.metrics] + [p.name for p in spec.parameters]
     names += ["duration", "reason"]
     head = (element("th", element("button", name, type="button"), scope="col") for name in names)
     best = {trial.number for trial in best_trials(spec, trials)}
-    body = (_row(spec, trial, best=trial.number in best) for trial in trials)
+    body = (_row(experiment, trial, best=trial.number in best) for trial in trials)
     table = element(
         "table",
         element("thead", element("tr", *head)),
@@ -49,8 +51,8 @@ def trial_table(spec: Experiment, trials: Sequence[TrialRecord]) -> Markup:
     return _scrolling(table, "All trials")
 
 
-def _row(spec: Experiment, trial: TrialRecord, *, best: bool) -> Markup:
-    values = trial.values or {}
+def _row(experiment: ExperimentRecord, trial: TrialRecord, *, best: bool) -> Markup:
+    spec, values = experiment.spec, trial.values or {}
     numbers = [values.get(metric.name) for metric in spec.metrics]
     settings = [trial.assignments.get(parameter.name) for parameter in spec.parameters]
     return element(
@@ -62,7 +64,7 @@ def _row(spec: Experiment, trial: TrialRecord, *, best: bool) -> Markup:
         *(element("td", _data(value)) for value in (*numbers, *settings)),
         element("td", _data(trial.duration_s, duration(trial.duration_s))),
         element("td", trial.reason or "", class_="reason"),
-        id=f"trial-{trial.number}",
+        id=_anchor(experiment, trial),
         class_=f"{trial.state}{' best' if best else ''}",
     )
 
@@ -116,8 +118,13 @@ def _why(trials: Sequence[TrialRecord]) -> list[Markup]:
     return [element("p", "No trial is completed. Trials failed for:"), element("ul", *items)]
 
 
-def _link(trial: TrialRecord) -> Markup:
-    return element("a", f"trial {trial.number}", href=f"#trial-{trial.number}")
+def _link(experiment: ExperimentRecord, trial: TrialRecord) -> Markup:
+    return element("a", f"trial {trial.number}", href=f"#{_anchor(experiment, trial)}")
+
+
+def _anchor(experiment: ExperimentRecord, trial: TrialRecord) -> str:
+    """A trial's place on a page that may show several experiments; page.js knows it, too."""
+    return f"experiment-{experiment.id}-trial-{trial.number}"
 
 
 def _data(value: Value | None, shown: str | None = None) -> Markup | None:

@@ -71,5 +71,5 @@ class Results:
 
     def report(self, path: Path | str) -> Path:
         """Writes the self-contained HTML page, and returns its path."""
-        write_report(self.experiment, self.trials, Path(path))
+        write_report([(self.experiment, self.trials)], Path(path))
         return Path(path)

@@ -101,8 +101,8 @@ class AttemptObjects:
     def holder(self, form: Form, owner: Json) -> Json:
         """Returns the object that holds the attempt's pods, for Kubernetes 1.29 and newer.
 
-        Whatever its kind, a pod that is lost fails it at once and for good: whether the trial runs
-        again is for us to say, as another attempt.
+        Whatever its kind, it starts no trial again: whether one that has lost a pod runs once more
+        is for us to say, as another attempt.
 
         Args:
             form: Its kind.
