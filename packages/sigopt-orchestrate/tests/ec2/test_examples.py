@@ -32,10 +32,9 @@ def _keys(name: str) -> dict[str, Any]:
 
 def _needs(name: str) -> str:
     """Where an example's data are; skips where they are not, or the program is not."""
-    variable = f"{name.upper()}_DATA"
-    data = os.environ.get(variable, "")
+    data = os.environ.get(f"{name.upper()}_DATA") or os.environ.get("CMN_DATA", "")
     if not (Path(data) / DATA[name]).is_dir():
-        pytest.skip(f"${variable} is no folder that holds {DATA[name]}")
+        pytest.skip(f"$CMN_DATA is no folder that holds {DATA[name]}")
     if not (Path(sys.executable).parent / name).exists():
         pytest.skip(f"the package {name} is not installed beside this one")
     return data

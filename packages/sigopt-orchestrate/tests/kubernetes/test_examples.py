@@ -15,7 +15,8 @@ from rootfs import make_rootfs
 REPOSITORY = Path(__file__).parents[4]
 EXAMPLES = REPOSITORY / "examples"
 IMAGE = "localhost/examples:1"
-DATA = {"citeulike-a": "CMN_DATA", "mnist": "GOSSIPGRAD_DATA"}
+FOLDER = os.environ.get("CMN_DATA", "")
+DATA = {"citeulike-a": FOLDER, "mnist": os.environ.get("GOSSIPGRAD_DATA", FOLDER)}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -23,10 +24,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 @pytest.fixture(scope="module")
 def image(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> str:
     """What examples/Dockerfile makes, without bocl."""
-    folders = {name: Path(os.environ.get(variable, "")) / name for name, variable in DATA.items()}
-    missing = [f"${DATA[name]}/{name}" for name, folder in folders.items() if not folder.is_dir()]
+    folders = {name: Path(folder) / name for name, folder in DATA.items()}
+    missing = [name for name, folder in folders.items() if not folder.is_dir()]
     if missing:
-        pytest.skip(f"no data: {', '.join(missing)}")
+        pytest.skip(f"$CMN_DATA is no folder that holds {', '.join(missing)}")
     made = tmp_path_factory.mktemp("image")
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
     programs = [str(REPOSITORY / "packages" / name) for name in ("cmn", "gossipgrad")]
