@@ -48,8 +48,7 @@ def tables(outcomes: Outcomes) -> dict[str, str]:
 def search_cost(outcomes: Outcomes) -> str:
     """Returns search and training beside plain trainings of separate networks, in CPU seconds."""
     lines = [
-        "| stream | search | training | search + training | separate networks | ratio | trials "
-        "| seeds |",
+        "| stream | search | training | both | separate networks | ratio | trials | seeds |",
         "| --- | ---: | ---: | ---: | ---: | ---: | --- | ---: |",
     ]
     for table in TABLES.values():
