@@ -6,6 +6,7 @@ from pathlib import Path
 
 import blocks
 import pytest
+import run_blocks
 
 ROOT = Path(__file__).parents[1]
 RUNNER = Path(__file__).with_name("run_blocks.py")
@@ -81,10 +82,17 @@ def test_blocks_share_names_and_files(tmp_path: Path) -> None:
 )
 def test_a_block_that_fails_says_where_and_how(tmp_path: Path, text: str, said: str) -> None:
     """The page, the line, and what Python or the command said."""
-    done = run(page_of(tmp_path, text))
+    with pytest.raises(run_blocks.BlockError, match=r"page\.md:") as failure:
+        run_blocks.run_page(page_of(tmp_path, text))
+    assert said in str(failure.value)
+
+
+def test_a_page_that_fails_ends_with_status_1(tmp_path: Path) -> None:
+    """What it said is on standard error, without a traceback of the runner's own."""
+    done = run(page_of(tmp_path, "```sh\nfalse\n```"))
     assert done.returncode == 1
-    assert said in done.stderr
-    assert "page.md:" in done.stderr
+    assert done.stderr.startswith("run_blocks.py: ")
+    assert "Traceback" not in done.stderr
 
 
 def test_a_marked_block_is_left_out_and_its_output_with_it(tmp_path: Path) -> None:
@@ -98,7 +106,7 @@ def test_a_marked_block_is_left_out_and_its_output_with_it(tmp_path: Path) -> No
     first, output = blocks.read_blocks(page)
     assert first.why_not == "needs a cluster"
     assert (first.line, output.line) == (5, 8)
-    assert run(page).returncode == 0
+    run_blocks.run_page(page)
 
 
 @pytest.mark.parametrize(

@@ -337,7 +337,7 @@ def test_a_silent_rank_is_dropped_and_the_others_train_on():
     silent_network = SimulatedNetwork(4)
 
     def body(transport):
-        model = GossipDataParallel(network(), transport=transport, silence_s=8.0)
+        model = GossipDataParallel(network(), transport=transport, silence_s=4.0)
         for _ in range(3):
             model._participant.network.vigil.patience.observe(0.0, 0.01)
         optimizer = sgd(model)

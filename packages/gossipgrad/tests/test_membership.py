@@ -5,7 +5,11 @@ from statistics import median
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gossipgrad import vigil as vigil_module
 from gossipgrad.membership import Membership, Patience
+from gossipgrad.signalling import Signalling
+from gossipgrad.transports import SimulatedNetwork
+from gossipgrad.vigil import Vigil
 
 durations = st.floats(0, 5, allow_nan=False)
 
@@ -53,3 +57,22 @@ def test_who_may_not_know_of_a_death_is_not_relied_on():
     membership.hear(3, [2], 5)
     assert membership.is_unsure(3, [2], 5)
     assert not membership.is_unsure(3, [2], 6)
+
+
+def test_who_is_awaited_in_a_dead_ones_place_is_given_the_whole_deadline(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(vigil_module.time, "monotonic", lambda: now)
+    transport = SimulatedNetwork(3).transport(0)
+    membership, patience = Membership(0, 3), Patience(1.0)
+    patience.observe(0.0, 0.1)
+    vigil = Vigil(transport, membership, Signalling(transport), patience)
+    now = 1.1
+    vigil.watch([1], 0.0)
+    assert membership.living(0) == [0, 2]
+    vigil.watch([2], 0.0)  # the same exchange, which began long ago
+    now = 2.0
+    vigil.watch([2], 0.0)
+    assert membership.living(0) == [0, 2]
+    now = 2.2
+    vigil.watch([2], 0.0)
+    assert membership.living(0) == [0]

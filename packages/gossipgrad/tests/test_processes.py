@@ -136,9 +136,11 @@ def test_a_stopped_rank_is_dropped_and_comes_back(kind):
 
 
 @pytest.mark.slow
-@needs_mpich
-def test_requests_are_made_once_and_kept_within_bounds():
-    for line in run("mpich", 2, "requests.py"):
+@pytest.mark.parametrize("kind", KINDS[:2])
+def test_requests_are_made_once_and_kept_within_bounds_and_given_up_sends_stay_whole(kind):
+    lines = run(kind, 2, "requests.py")
+    assert lines[1]["whole"]
+    for line in lines:
         assert line["arrived"]
         assert line["made"] == 2
         assert line["reused"] == 2 * 19

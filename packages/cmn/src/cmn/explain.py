@@ -142,7 +142,7 @@ class Explanation:
         weights = self.weights.astype(np.float64)
         logs = np.log(weights, out=np.zeros_like(weights), where=weights > 0)
         widest = np.log(max(2, self.neighbours.size))
-        return np.asarray(-(weights * logs).sum(axis=1) / widest)
+        return np.asarray(np.abs((weights * logs).sum(axis=1)) / widest)  # never -0
 
     def to_dict(self, top: int | None = None) -> dict[str, Any]:
         """Returns plain JSON values, of the first `top` neighbours or of all."""

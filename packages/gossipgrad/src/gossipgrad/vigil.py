@@ -4,6 +4,7 @@ Deaths are learnt of from the network (ULFM, a closed connection), from others' 
 silence beyond the deadline. A rank that hears its own death announced has been silent for too long.
 """
 
+import math
 import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
@@ -49,8 +50,8 @@ class Vigil:
         self._transport = transport
         self._mourners: list[Callable[[], None]] = []
         self._heard: dict[int, float] = {}
-        self._prodded_at = 0.0
-        self._looked_at = self._awake_since = time.monotonic()
+        self._prodded_at = -math.inf
+        self._looked_at = self._silent_from = time.monotonic()
         signalling.admits = self._admits
         signalling.on("news", self._on_news)
         signalling.on("ping", self._on_ping)
@@ -64,7 +65,7 @@ class Vigil:
         """Learns what there is to learn, now."""
         now = time.monotonic()
         if now - self._looked_at > self.patience.limit_s() / 2:
-            self._awake_since = now  # this rank itself stood still: others' silence counts anew
+            self._silent_from = now  # this rank itself stood still: others' silence counts anew
             for peer in self.membership.living(self.step):  # who has dropped it says so
                 if peer != self._transport.rank:
                     self._ping(peer)
@@ -81,6 +82,8 @@ class Vigil:
             return
         now = time.monotonic()
         self.noticed += [(now, rank) for rank in new]
+        # Whoever is awaited in the dead one's place has not been asked for anything yet.
+        self._silent_from, self._prodded_at = now, -math.inf
         for peer in self.membership.living(self.step):
             if peer != self._transport.rank:
                 self.signalling.send(peer, "news", step=self.step, dead=sorted(new)[:_NAMED])
@@ -108,7 +111,7 @@ class Vigil:
         now, limit = time.monotonic(), self.patience.limit_s()
         if now - since < limit / 4:
             return
-        since = max(since, self._awake_since)
+        since = max(since, self._silent_from)
         silent = [peer for peer in awaited if now - max(since, self._heard.get(peer, 0.0)) > limit]
         if silent:
             self.note(silent)

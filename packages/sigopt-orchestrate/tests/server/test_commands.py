@@ -98,7 +98,7 @@ def test_tls(tmp_path: Path) -> None:
     [
         (("server", "--tls-key", __file__), "--tls-certificate and --tls-key are given together"),
         (("server", "--store", "mysql://host/db"), "must be sqlite:///PATH or postgresql://"),
-        (("token", "create"), "there is no client yet: use --new-client"),
+        (("token", "create"), "`orchestrate token create --new-client` makes one"),
         (("token", "revoke", "7"), "there is no token 7"),
         (("token", "create", "--new-client", "--client", "1"), "exclude each other"),
         (("token", "create", "--new-client", "--expires", "soon"), "--expires: must be a positive"),

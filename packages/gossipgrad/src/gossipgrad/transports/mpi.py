@@ -40,10 +40,13 @@ def import_mpi() -> Any:
 class _Started:
     """A persistent request that has been started; once only."""
 
-    __slots__ = ("_key", "_peer", "_request", "_transport", "finished")
+    __slots__ = ("_buffer", "_key", "_peer", "_request", "_transport", "finished")
 
-    def __init__(self, transport: "MpiTransport", request: Any, key: Any, peer: int | None) -> None:
+    def __init__(
+        self, transport: "MpiTransport", request: Any, key: Any, peer: int | None, buffer: Tensor
+    ) -> None:
         self._transport = transport
+        self._buffer = buffer
         self._request = request
         self._key = key
         self._peer = peer
@@ -68,13 +71,11 @@ class _Started:
         if self.finished:
             return
         self.finished = True
-        # Only receives are cancelled: MPI 4 deprecates cancelling sends, and a send to the dead
-        # is over anyway.
+        # Only receives are cancelled: MPI 4 deprecates cancelling sends.
         if self._key[0] == "receive":
             with suppress(self._transport.mpi.Exception):
                 self._request.Cancel()
-                self._request.Wait()
-        self._transport.forget(self._key)
+        self._transport.give_up(self._request, self._buffer)
 
 
 class MpiTransport:
@@ -86,7 +87,7 @@ class MpiTransport:
     """
 
     name = "mpi"
-    abandons = False
+    abandons = True
     joins = False
 
     def __init__(self, communicator: Any = None, *, device_memory: bool = False) -> None:
@@ -102,6 +103,7 @@ class MpiTransport:
         several = self.mpi.Query_thread() >= self.mpi.THREAD_SERIALIZED
         self.driver = "thread" if several else "hooks"
         self._kept: OrderedDict[Any, Any] = OrderedDict()
+        self._given_up: list[tuple[Any, Tensor]] = []
         self._outbox: deque[tuple[Any, bytearray]] = deque()
         self._lost: frozenset[int] = frozenset()
         self._world_ranks = list(range(self.size))
@@ -128,7 +130,7 @@ class MpiTransport:
                     message, source=self.mpi.ANY_SOURCE if peer is None else peer, tag=tag
                 )
             )
-        started = _Started(self, request, key, peer)
+        started = _Started(self, request, key, peer, buffer)
         try:
             request.Start()
         except self.mpi.Exception as error:
@@ -142,6 +144,16 @@ class MpiTransport:
         self._kept[key] = request
         if len(self._kept) > _KEPT_REQUESTS:
             self._kept.popitem(last=False)[1].Free()
+
+    def give_up(self, request: Any, buffer: Tensor) -> None:
+        """Keeps the memory of a request that nobody waits for any more until MPI is done with it.
+
+        A peer that only stood still takes its message straight from this memory when it goes on;
+        waiting for it here would make this rank stand still, too.
+        """
+        self._given_up = [one for one in self._given_up if not self._is_over(one[0])]
+        if not self._is_over(request):
+            self._given_up.append((request, buffer))
 
     def forget(self, key: Any) -> None:
         """Drops a request for good."""

@@ -24,7 +24,11 @@ class Pending(Protocol):
         ...
 
     def cancel(self) -> None:
-        """Gives it up; the buffer may be used again unless `Transport.abandons` says otherwise."""
+        """Gives it up; the transport keeps the buffer alive for as long as it is in use.
+
+        What is still to be sent may be changed by then. A receive's buffer may be used again
+        unless `Transport.abandons` says otherwise.
+        """
         ...
 
 

@@ -33,7 +33,7 @@ def find_client(tx: Connection, client_id: int | None) -> int:
     found = tx.execute(query).scalar_one_or_none()
     if found is None:
         raise UnknownError(
-            "there is no client yet: use --new-client"
+            "there is no client yet; `orchestrate token create --new-client` makes one"
             if client_id is None
             else f"there is no client {client_id}"
         )
