@@ -109,8 +109,8 @@ def truth(rows: list[list[float]]) -> tuple[RegularGridInterpolator, np.ndarray]
     return RegularGridInterpolator((AXIS, AXIS), table), np.array(noise)
 
 
-def regrets(measured: dict[str, object]) -> dict[str, list[float]]:
-    """Returns, by searcher and trials, the regret in points of each repeat."""
+def regrets(measured: dict[str, object], only: list[str]) -> dict[str, list[float]]:
+    """Returns, by searcher and trials, the regret in points of each repeat; of all or some rows."""
     surface, noise = truth(measured["rows"])
     costs = {Growth((int(a), int(b))): cost for a, b, cost in measured["costs"]}
     choices = tuple(sorted(costs))
@@ -129,6 +129,8 @@ def regrets(measured: dict[str, object]) -> dict[str, list[float]]:
     }
     found: dict[str, list[float]] = {}
     for name, make in searchers.items():
+        if only and name not in only:
+            continue
         for repeat in REPEATS:
             draws = np.random.default_rng(repeat)
             problem = Problem(space, costs.__getitem__, ALPHA, measured["validation"], repeat)
@@ -148,12 +150,13 @@ def regrets(measured: dict[str, object]) -> dict[str, list[float]]:
 def main() -> None:
     """Measures the landscape once, then plays the searchers on it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.parse_args()
+    parser.add_argument("rows", nargs="*", help="only these searchers; the others' rows stay")
+    only = parser.parse_args().rows
     torch.set_num_threads(1)
     if not MEASURED.exists():
         MEASURED.write_text(json.dumps(measure()))
     measured = json.loads(MEASURED.read_text())
-    measured["regrets"] = regrets(measured)
+    measured["regrets"] = measured.get("regrets", {}) | regrets(measured, only)
     MEASURED.write_text(json.dumps(measured))
 
 

@@ -27,18 +27,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     names = [*TABLES, "B6", "B8"]
     parser.add_argument("tables", nargs="*", default=names, help=", ".join(names))
-    parser.add_argument("--methods", help="of B2 to B5 only these, separated by commas")
+    parser.add_argument("--methods", nargs="+", help="of B2 to B5 only these methods or rows")
     parser.add_argument("--seeds", type=int, default=3, help="0 ... of B2 to B5")
     parser.add_argument("--tables-only", action="store_true", help="measure nothing")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     outcomes = Outcomes(RESULTS)
     if not arguments.tables_only:
-        methods = arguments.methods.split(",") if arguments.methods else None
         for seed in range(arguments.seeds):
             for table in arguments.tables:
                 if table in TABLES:
-                    run_table(table, methods, seed, outcomes)
+                    run_table(table, arguments.methods, seed, outcomes)
         if "B6" in arguments.tables and not LANDSCAPE.exists():
             subprocess.run([sys.executable, HERE / "regret.py"], check=True)
         if "B8" in arguments.tables and not THROUGHPUT.exists():

@@ -89,7 +89,7 @@ def run_table(name: str, only: list[str] | None, seed: int, outcomes: Outcomes) 
     missing = [
         rival
         for rival in table.rivals
-        if (only is None or rival.method in only)
+        if (only is None or rival.method in only or rival.label in only)
         and outcomes.find(table.stream, rival.label, seed) is None
     ]
     if not missing:

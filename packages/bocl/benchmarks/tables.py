@@ -48,8 +48,8 @@ def tables(outcomes: Outcomes) -> dict[str, str]:
 def search_cost(outcomes: Outcomes) -> str:
     """Returns search and training beside plain trainings of separate networks, in CPU seconds."""
     lines = [
-        "| stream | search | training | search + training | separate networks | ratio | trials |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
+        "| stream | search | training | both | separate networks | ratio | trials | seeds |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | --- | ---: |",
     ]
     for table in TABLES.values():
         ours, plain = (outcomes.of(table.stream, label) for label in ("BOCL", "separate"))
@@ -61,7 +61,7 @@ def search_cost(outcomes: Outcomes) -> str:
         trials = ", ".join(map(str, ours[-1].facts["trials"]))
         lines.append(
             f"| {table.stream} | {search:.0f} | {training:.0f} | {search + training:.0f} "
-            f"| {rival:.0f} | {(search + training) / rival:.2f} | {trials} |"
+            f"| {rival:.0f} | {(search + training) / rival:.2f} | {trials} | {len(ours)} |"
         )
     return "\n".join(lines)
 
@@ -69,8 +69,8 @@ def search_cost(outcomes: Outcomes) -> str:
 def without_task_ids(outcomes: Outcomes) -> str:
     """Returns what is right when nobody tells the task, in percent."""
     lines = [
-        "| stream | method | task inferred | label, task inferred | task and label |",
-        "| --- | --- | ---: | ---: | ---: |",
+        "| stream | method | task inferred | label, task inferred | task and label | seeds |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
     ]
     for table in TABLES.values():
         for rival in table.rivals:
@@ -80,7 +80,9 @@ def without_task_ids(outcomes: Outcomes) -> str:
                     _percent(row, fact)
                     for fact in ("task_inference", "without_task", "class_incremental")
                 )
-                lines.append(f"| {table.stream} | {rival.label} | {' | '.join(cells)} |")
+                lines.append(
+                    f"| {table.stream} | {rival.label} | {' | '.join(cells)} | {len(row)} |"
+                )
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -79,6 +80,9 @@ class FeatureCache:
     Args:
         offered: for each level and block the units to hold, None for all.
         flips: also hold every image mirrored; training then draws one of the two.
+
+    Attributes:
+        rows: the samples that this cache is about, of all that it holds.
     """
 
     def __init__(
@@ -102,15 +106,23 @@ class FeatureCache:
         self._entry = pixelwise(entry) if inputs is None else entry[:, inputs].contiguous()
         self._targets = samples.targets
         self._flips = flips
+        self.rows = range(len(samples))
 
     def __len__(self) -> int:
-        return len(self._targets)
+        return len(self.rows)
+
+    def part(self, rows: range) -> FeatureCache:
+        """Returns a run of the rows as a cache of its own, which holds nothing twice."""
+        found = copy.copy(self)
+        found.rows = self.rows[rows.start : rows.stop]
+        return found
 
     def batch(self, rows: Tensor, coin: torch.Generator | None = None) -> Batch:
         """Returns some rows; with a coin, of flipping caches each row mirrored at even odds."""
+        rows = rows + self.rows.start
         places = rows
         if self._flips and coin is not None:
-            places = rows + len(self) * torch.randint(0, 2, rows.shape, generator=coin)
+            places = rows + len(self._targets) * torch.randint(0, 2, rows.shape, generator=coin)
         return Batch(
             select_rows(self._entry, places),
             tuple(select_rows(features, places) for features in self._old),

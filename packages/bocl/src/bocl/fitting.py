@@ -118,7 +118,7 @@ class TaskFitter:
             plain = view.name == "identity"
             statistics = raw if plain else None  # a task in disguise adds nothing to compare with
         seen = self._seen(samples, view)
-        trialling = self._trialling(samples, validation, classes, seen=seen, journal=journal)
+        trialling, whole = self._trialling(samples, validation, classes, seen=seen, journal=journal)
         problem = pose_problem(
             trialling.candidate,
             settings,
@@ -130,14 +130,7 @@ class TaskFitter:
         recommendation, trials, thinking = self._search(trialling, problem, journal)
         searched = time.process_time()
         growth = recommendation.growth
-        data = trialling.data
-        if refit:
-            data = seen.cache(
-                network,
-                samples.joined(validation),
-                reuse=trialling.candidate.largest.reuse,
-                flips=settings.flips,
-            )
+        data = whole if refit else trialling.data
         weights, unread = self._train(trialling, data, growth, trials, journal)
         block = freeze(
             trialling.candidate,
@@ -190,20 +183,27 @@ class TaskFitter:
         *,
         seen: Seen,
         journal: Journal,
-    ) -> Trialling:
+    ) -> tuple[Trialling, FeatureCache]:
+        """Returns what tries growths, and the cache of all samples, validation last."""
         network, settings = self._network, self._settings
         candidate = pose_candidate(network, settings, classes, seen, self._searcher.only)
-        reuse = candidate.largest.reuse
-        return Trialling(
+        whole = seen.cache(
+            network,
+            samples.joined(validation),
+            reuse=candidate.largest.reuse,
+            flips=settings.flips,
+        )
+        trialling = Trialling(
             candidate,
-            seen.cache(network, samples, reuse=reuse, flips=settings.flips),
-            seen.cache(network, validation, reuse=reuse),
+            whole.part(range(len(samples))),
+            whole.part(range(len(samples), len(whole))),
             first=network.blocks[0] if settings.inherit and len(network) else None,
             inputs=seen.inputs,
             settings=settings,
             journal=journal,
             key=self._key,
         )
+        return trialling, whole
 
     def _search(
         self, trialling: Trialling, problem: Problem, journal: Journal

@@ -104,14 +104,7 @@ class BOCL:
         classes = classes_of(samples)
         network = self.network or Network(self._trunk(samples))
         network.trunk.enter(samples.inputs[:0])
-        if val is None:
-            part, validation = split_validation(
-                samples, self.settings.validation, self.settings.seed
-            )
-        else:
-            part, validation = samples, as_samples(val)
-            network.trunk.enter(validation.inputs[:0])
-            check_labels(validation, classes)
+        part, validation = self._parts(samples, val, network.trunk, classes)
         task = self.tasks
         fingerprint = files.combined_digest(
             {"x": part.inputs, "y": part.targets, "v": validation.inputs, "w": validation.targets}
@@ -268,6 +261,17 @@ class BOCL:
 
     def _trunk(self, samples: Samples) -> Trunk:
         return make_trunk(self.settings.trunk, tuple(samples.inputs.shape[1:]), self.settings.base)
+
+    def _parts(
+        self, samples: Samples, val: Any, trunk: Trunk, classes: int
+    ) -> tuple[Samples, Samples]:
+        """Returns what trains the search and what it is judged by."""
+        if val is None:
+            return split_validation(samples, self.settings.validation, self.settings.seed)
+        validation = as_samples(val)
+        trunk.enter(validation.inputs[:0])
+        check_labels(validation, classes)
+        return samples, validation
 
     def _route(self, samples: Samples, classes: int) -> None:
         if self.settings.routing == 0:

@@ -171,8 +171,13 @@ def search_growth(
     parallel: int,
     report: Callable[[Trial], None],
 ) -> tuple[Recommendation, list[Trial], float]:
-    """Returns the recommendation, all trials, and the CPU seconds that the search's model took."""
-    trials = journal.trials()
+    """Returns the recommendation, all trials, and the CPU seconds that the search's model took.
+
+    A search taken up again proposes anew what it had proposed, batch by batch, and takes the trials
+    told from the journal: so it goes on in the middle of a batch as if it had never stopped.
+    """
+    told = journal.trials()
+    trials: list[Trial] = []
     thinking = 0.0
     while True:
         began = time.process_time()
@@ -181,8 +186,11 @@ def search_growth(
         if not proposals:
             break
         for growth in proposals:
-            accuracy_ = trialling.measure(growth, len(trials))
-            trial = Trial(growth, accuracy_, problem.cost(growth))
+            place = len(trials)
+            if place < len(told):
+                trials.append(told[place])
+                continue
+            trial = Trial(growth, trialling.measure(growth, place), problem.cost(growth))
             journal.tell(trial)
             trials.append(trial)
             report(trial)

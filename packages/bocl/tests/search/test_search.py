@@ -8,12 +8,14 @@ import pytest
 import torch
 
 from bocl.growth import Growth
+from bocl.journal import Journal
 from bocl.search.bayesian import BayesianSearch
 from bocl.search.controller import ReinforceSearch
 from bocl.search.pareto import choose_by_alpha, pareto_front
 from bocl.search.rivals import GridSearch, RandomSearch
 from bocl.search.space import MOST_CHOICES, full_space, log_space
 from bocl.search.trials import Problem, Trial
+from bocl.trialling import search_growth
 
 SPACE = log_space((256, 64))
 
@@ -95,10 +97,44 @@ def test_rivals_take_the_best_draw_and_stop(searcher):
 def test_a_search_taken_up_again_proposes_the_same(searcher):
     task = problem()
     _, trials = run(searcher, task)
-    for told in (0, 2, 6):
+    for told in (0, 2, 4):
         assert searcher.propose(task, trials[:told], 2) == searcher.propose(task, trials[:told], 2)
         proposed = searcher.propose(task, trials[:told], 2)
-        assert [trial.growth for trial in trials[told : told + 2]] == proposed
+        assert [trial.growth for trial in trials[told : told + len(proposed)]] == proposed
+
+
+class Measuring:
+    """Measures growths as a task would: the same growth in the same place, the same accuracy."""
+
+    def __init__(self):
+        self.measured = []
+
+    def measure(self, growth, place):
+        self.measured.append(growth)
+        return accuracy(growth) + 0.002 * math.sin(place)
+
+
+def test_a_search_cut_anywhere_goes_on_in_the_middle_of_its_batch(tmp_path):
+    def searched(journal):
+        measuring = Measuring()
+        _, trials, _ = search_growth(
+            measuring,
+            BayesianSearch(8, least_gain=0.0),
+            problem(),
+            journal,
+            parallel=3,
+            report=lambda _: None,
+        )
+        return trials, measuring.measured
+
+    whole, _ = searched(Journal(None, {}))
+    for told in (4, 6):  # the sixth to eighth are proposed together
+        journal = Journal(tmp_path / str(told), {})
+        for trial in whole[:told]:
+            journal.tell(trial)
+        trials, measured = searched(journal)
+        assert trials == whole
+        assert measured == [trial.growth for trial in whole[told:]]
 
 
 def test_the_controller_learns_to_prefer_what_is_rewarded():

@@ -20,9 +20,9 @@ from botorch.exceptions.warnings import BotorchWarning
 from botorch.optim.optimize import optimize_acqf_discrete
 from botorch.sampling.normal import SobolQMCNormalSampler
 from linear_operator.utils.warnings import NumericalWarning
-from torch.quasirandom import SobolEngine
 
 from bocl import seeds
+from bocl.growth import Growth
 from bocl.search.surrogate import Surrogate, transferred
 from bocl.search.trials import Recommendation
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from bocl.growth import Growth
     from bocl.search.trials import Problem, Trial
 
 MC_SAMPLES = 64
@@ -90,7 +89,11 @@ class BayesianSearch:
     def _start(
         problem: Problem, trials: Sequence[Trial], prior: Mapping[Growth, float]
     ) -> list[Growth]:
-        """No growth; then the prior's favourite, or largest, middle and three Sobol points."""
+        """No growth; then the prior's favourite, or the corners of the space and its middle.
+
+        A corner has its top levels, one, two, ... of them, at their widest and no unit below: from
+        these the surrogate's plane learns what width of each level is worth.
+        """
         choices = problem.space.choices
         if problem.landscapes and not trials:
             return [choices[0]]
@@ -100,12 +103,16 @@ class BayesianSearch:
                 for growth, expected in prior.items()
             }
             return [max(values, key=lambda growth: values[growth])] if len(trials) == 1 else []
-        sobol = SobolEngine(1, scramble=True, seed=problem.seed % 2**31)  # type: ignore[no-untyped-call]
-        places = (sobol.draw(3).flatten() * len(choices)).long().tolist()
-        largest = max(choices, key=lambda growth: (growth.reuse, sum(growth.widths)))
+        levels = len(problem.space.largest)
+        corners = [
+            Growth((0,) * (levels - top) + problem.space.largest[levels - top :])
+            for top in range(levels + 1)
+        ]
         middle = sorted(choices, key=problem.cost)[len(choices) // 2]
-        picks = [choices[0], largest, middle, *(choices[place] for place in places)]
-        return list(dict.fromkeys(picks))[: max(0, 6 - len(trials))]
+        alone = max(choices, key=lambda growth: (not growth.reuse, sum(growth.widths)))
+        picks = [*corners, middle, alone]
+        offered = set(choices)
+        return [growth for growth in dict.fromkeys(picks) if growth in offered]
 
     def _acquire(
         self,

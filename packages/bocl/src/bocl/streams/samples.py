@@ -142,7 +142,7 @@ def as_samples(data: Any) -> Samples:
         raise DataError(
             f"inputs have shape {tuple(inputs.shape)}; they need (samples, features...)"
         )
-    if not torch.isfinite(inputs).all():
+    if not torch.isfinite(torch.stack(torch.aminmax(inputs))).all():  # one pass, NaN included
         raise DataError("inputs hold values that are not finite")
     return Samples(inputs, targets.to(torch.int64))
 
