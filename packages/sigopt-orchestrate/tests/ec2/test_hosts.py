@@ -1,13 +1,16 @@
 """Instances that really run: the user data that moto has stored, in namespaces for hosts."""
 
+import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from hosting import PATIENCE_S, Experiment, ended_at_last, let_go, wait_for
 from namespace_hosts import Hosts, spot_notice
 from pretend_aws import Answer, Aws, Call, reachable_at
@@ -95,6 +98,27 @@ def test_a_setup_that_fails_is_a_mistake_in_the_experiment(
         assert experiment.leader.wait(PATIENCE_S) == 2
     said = (tmp_path / "leader.log").read_text()
     assert "setup: exit status 3: no such package" in said
+    assert not aws.instances("running", "pending")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_example_tunes_cmn(aws: Aws, hosts: Hosts, tmp_path: Path) -> None:
+    if "CMN_DATA" not in os.environ:
+        pytest.skip("CMN_DATA is not set: the folder with movielens-small")
+    if not (Path(sys.executable).parent / "cmn").exists():
+        pytest.skip("the package cmn is not installed beside this one")
+    file = Path(__file__).parents[2] / "examples" / "ec2" / "experiment.yml"
+    keys = yaml.safe_load(file.read_text())
+    keys["env"]["CMN_DATA"] = os.environ["CMN_DATA"]
+    ec2 = {**keys["backend"]["ec2"], "lease": "5m"}
+    experiment = Experiment(tmp_path, aws, hosts.address, **{**keys, "budget": 2, "ec2": ec2})
+    with ended_at_last(experiment):
+        experiment.lead()
+        experiment.finish()
+    trials = experiment.trials()
+    assert [trial.state for trial in trials] == ["completed", "completed"]
+    assert all(trial.values and trial.values["ndcg@10"] > 0 for trial in trials)
     assert not aws.instances("running", "pending")
 
 

@@ -56,6 +56,12 @@ class Kube:
         with (self.folder.parent / "kube.log").open("ab") as log:
             subprocess.run(line, check=True, stdout=log, stderr=log, timeout=300)
 
+    def tag(self, image: str, name: str) -> None:
+        """Gives an image that the node has another name."""
+        node = ["ctr", "--address", str(self.folder / "containerd.sock"), "--namespace", "k8s.io"]
+        line = [*node, "images", "tag", image, name]
+        subprocess.run(line, check=True, stdout=subprocess.DEVNULL, timeout=60)
+
     def end(self) -> None:
         """Ends all of it; what would take its time to end well is not asked to."""
         for part in ("proxy", "kubelet", "scheduler", "controller-manager", "apiserver"):
