@@ -62,11 +62,10 @@ class ExperimentState(StrEnum):
     COMPLETED = "completed"
 
 
+REPEAT = "repeat of "
+"""What the source of a trial that repeats another begins with: it confirms, and competes not."""
+
+
 def repeat_of(number: int) -> str:
     """Returns the source of a trial that repeats the completed one with this number."""
-    return f"repeat of {number}"
-
-
-def is_repeat(source: str) -> bool:
-    """Returns whether a trial of this source repeats another: it confirms, and competes not."""
-    return source.startswith(repeat_of(0).removesuffix("0"))
+    return f"{REPEAT}{number}"

@@ -11,6 +11,12 @@ from typing import Any
 
 import pytest
 
+from sigopt_orchestrate.server.accounts import create_client
+from sigopt_orchestrate.server.authentication import Caller
+from sigopt_orchestrate.server.pages.relation import relation_of, totals
+from sigopt_orchestrate.server.pages.subjects import find_subject
+from sigopt_orchestrate.store.database import open_database, writing
+
 Orchestrate = Callable[..., subprocess.CompletedProcess[str]]
 Write = Callable[..., str]
 RUN = [sys.executable, "-m", "sigopt_orchestrate", "run", "experiment.yml"]
@@ -18,6 +24,18 @@ RUN = [sys.executable, "-m", "sigopt_orchestrate", "run", "experiment.yml"]
 
 def status(orchestrate: Orchestrate) -> Any:
     return json.loads(orchestrate("status", "--json").stdout)
+
+
+def best_of_the_pages(folder: Path) -> dict[str, float]:
+    """What the server's pages call the best of experiment 1, by the database's own arithmetic."""
+    engine = open_database(folder / ".orchestrate" / "orchestrate.db")
+    try:
+        with writing(engine) as tx:
+            client = create_client(tx, "somebody")
+            caller = Caller(1, client, "admin", None, None, None)
+            return totals(tx, relation_of(tx, find_subject(tx, caller, "local", 1))).best
+    finally:
+        engine.dispose()
 
 
 def test_a_paused_experiment_starts_nothing_until_it_is_resumed(
@@ -63,7 +81,7 @@ def test_a_failed_trial_is_retried_beyond_the_budget_and_stays_on_record(
 
 
 def test_the_best_and_the_defaults_run_again_and_only_repeats_say_what_was_gained(
-    orchestrate: Orchestrate, experiment_file: Write
+    orchestrate: Orchestrate, experiment_file: Write, tmp_path: Path
 ) -> None:
     """y is x and the trial's number, so each repeat has another y."""
     program = """printf '{{"y": %s%s}}' {x} "$ORCHESTRATE_TRIAL" > "$ORCHESTRATE_METRICS" """
@@ -80,6 +98,8 @@ def test_the_best_and_the_defaults_run_again_and_only_repeats_say_what_was_gaine
     assert [trial["source"] for trial in again] == ["repeat of 1", f"repeat of {best}"] * 2
     assert held["budget"] == held["observed"] == 7
     assert held["best"][0]["number"] == best, "a repeat does not compete"
+    assert max(t["values"]["y"] for t in again) > held["best"][0]["values"]["y"]
+    assert best_of_the_pages(tmp_path) == held["best"][0]["values"]
     defaults, other = told["confirmed"]
     means = [sum(t["values"]["y"] for t in again[i::2]) / 2 for i in (0, 1)]
     assert defaults["metrics"]["y"]["mean"] == pytest.approx(means[0])

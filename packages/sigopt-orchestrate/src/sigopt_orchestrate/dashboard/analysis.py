@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from sigopt_orchestrate.lifecycle import TrialState, is_repeat
+from sigopt_orchestrate.lifecycle import REPEAT, TrialState
 from sigopt_orchestrate.spec import Experiment, Metric
 from sigopt_orchestrate.spec.consistency import TASK
 from sigopt_orchestrate.store.records import ExperimentRecord, TrialRecord
@@ -38,7 +38,7 @@ def eligible(spec: Experiment, trial: TrialRecord) -> bool:
         if m.threshold is not None
     )
     in_full = trial.assignments.get(TASK) == full
-    return in_full and all(reached) and not is_repeat(trial.source)
+    return in_full and all(reached) and not trial.source.startswith(REPEAT)
 
 
 def best_trials(spec: Experiment, trials: Iterable[TrialRecord]) -> list[TrialRecord]:

@@ -20,11 +20,10 @@ from sqlalchemy import (
     literal,
     null,
     select,
-    true,
     type_coerce,
 )
 
-from sigopt_orchestrate.lifecycle import TrialState
+from sigopt_orchestrate.lifecycle import REPEAT, TrialState
 from sigopt_orchestrate.server.pages.subjects import Subject
 from sigopt_orchestrate.spec.consistency import TASK
 from sigopt_orchestrate.store import TrialRecord, resources, schema
@@ -78,7 +77,8 @@ def relation_of(tx: Connection, subject: Subject) -> Relation:
     if full is not None:
         task = _part(rows.c.assignments, (TASK,), sqlite=sqlite).as_string()
         reached.append((task if subject.kind == "local" else rows.c.task) == full)
-    return Relation(rows, metrics, parameters, and_(true(), *reached), subject)
+    repeated = func.coalesce(rows.c.source, "").startswith(REPEAT)
+    return Relation(rows, metrics, parameters, and_(~repeated, *reached), subject)
 
 
 @dataclass(frozen=True)
