@@ -70,13 +70,7 @@ def retry(store: Store, experiment: ExperimentRecord, numbers: Collection[int] =
         StoreError: If a trial does not exist or has not failed.
     """
     trials = store.trials(experiment.id)
-    for number in numbers:
-        state = _trial(trials, experiment, number).state
-        if state is not TrialState.FAILED:
-            raise StoreError(
-                f"trial {number} of experiment {experiment.id} is {state}; "
-                "only failed trials are retried"
-            )
+    _refuse_all_but(TrialState.FAILED, "retried", trials, experiment, numbers)
     asked = [t.number for t in retriable(trials) if not numbers or t.number in numbers]
     if asked:
         store.request_retries(experiment.id, asked)
@@ -97,18 +91,28 @@ def repeat(
         LeadershipError: If somebody leads the experiment.
     """
     trials = store.trials(experiment.id)
-    for number in numbers:
-        state = _trial(trials, experiment, number).state
-        if state is not TrialState.COMPLETED:
-            raise StoreError(
-                f"trial {number} of experiment {experiment.id} is {state}; "
-                "only completed trials are repeated"
-            )
+    _refuse_all_but(TrialState.COMPLETED, "repeated", trials, experiment, numbers)
     with lead(store, experiment.id) as ledger:
         used = sum(trial.state.observed for trial in ledger.trials())
         ledger.extend_budget(min(0, used - experiment.spec.budget))
     # By turns, so that what changes on the machine meanwhile meets all of them alike.
     store.request_retries(experiment.id, [*numbers] * times)
+
+
+def _refuse_all_but(
+    state: TrialState,
+    done: str,
+    trials: list[TrialRecord],
+    experiment: ExperimentRecord,
+    numbers: Collection[int],
+) -> None:
+    for number in numbers:
+        found = _trial(trials, experiment, number).state
+        if found is not state:
+            raise StoreError(
+                f"trial {number} of experiment {experiment.id} is {found}; "
+                f"only {state} trials are {done}"
+            )
 
 
 def _trial(trials: list[TrialRecord], experiment: ExperimentRecord, number: int) -> TrialRecord:
