@@ -10,17 +10,9 @@ from pathlib import Path
 
 import torch
 
-from bocl import BOCL, Samples, make_stream
+from bocl import BOCL, Stream, make_stream
 
 STREAM = make_stream("permuted-digits", tasks=5)
-HELD_OUT = 0.2
-
-
-def split(samples: Samples) -> tuple[Samples, Samples]:
-    """Returns what a task trains on and what it is measured on; never a test sample."""
-    rows = torch.randperm(len(samples), generator=torch.Generator().manual_seed(0))
-    held = round(HELD_OUT * len(samples))
-    return samples[rows[held:]], samples[rows[:held]]
 
 
 def train(given: argparse.Namespace) -> dict[str, float]:
@@ -29,18 +21,19 @@ def train(given: argparse.Namespace) -> dict[str, float]:
         given.folder, trunk="mlp-small", base=tuple(given.widths), alpha=given.alpha,
         rate=given.rate, epochs=given.epochs,
     )  # fmt: skip
-    for task in STREAM[learner.tasks :]:
-        learner.fit_task(split(task.train)[0], name=task.name)
-    held_out = [split(task.train)[1] for task in STREAM]
+    held_out = STREAM.held_out(0.2, seed=0)
+    for task in held_out[learner.tasks :]:
+        learner.fit_task(task.train, name=task.name)
     return {
         "accuracy": mean_accuracy(learner, held_out),
         "parameters": sum(record.parameters for record in learner.records),
     }
 
 
-def mean_accuracy(learner: BOCL, samples: list[Samples]) -> float:
-    """Returns the mean over the tasks, the i-th samples being the i-th task's."""
-    shares = [learner.accuracy((s.inputs, s.targets), i) for i, s in enumerate(samples)]
+def mean_accuracy(learner: BOCL, stream: Stream) -> float:
+    """Returns the mean over the tasks of the share that is right of what judges each."""
+    judges = enumerate(task.test for task in stream)
+    shares = [learner.accuracy((judge.inputs, judge.targets), i) for i, judge in judges]
     return sum(shares) / len(shares)
 
 
@@ -57,8 +50,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     if given.do == "test":
-        tests = [task.test for task in STREAM]
-        print(json.dumps({"accuracy": mean_accuracy(BOCL.load(given.folder), tests)}))
+        print(json.dumps({"accuracy": mean_accuracy(BOCL.load(given.folder), STREAM)}))
         return
     with given.metrics_out.open("a") as file:
         file.write(json.dumps(train(given)) + "\n")
