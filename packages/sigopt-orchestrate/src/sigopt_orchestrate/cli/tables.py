@@ -15,8 +15,7 @@ from sigopt_orchestrate.dashboard.analysis import (
 from sigopt_orchestrate.dashboard.repeats import (
     challengers,
     confirmed,
-    confirmed_gain,
-    estimate,
+    confirmed_texts,
     repeats,
 )
 from sigopt_orchestrate.dashboard.wording import improvement, number
@@ -133,14 +132,9 @@ def confirmation_table(spec: Experiment, trials: Sequence[TrialRecord]) -> Table
         table.add_column(Text(metric.name), justify="right")
         table.add_column("gain")
     for trial in confirmed(trials):
-        cells: list[str] = []
-        for metric in spec.objectives:
-            found = estimate(metric, trials, trial)
-            gained = confirmed_gain(metric, trials, trial)
-            cells.append("" if found is None else found.text())
-            cells.append("" if gained is None or trial.source == "default" else gained.text())
+        texts = confirmed_texts(spec, trials, trial)
         table.add_row(
-            f"{trial.number}", str(len(repeats(trials, trial.number))), *map(Text, cells),
+            f"{trial.number}", str(len(repeats(trials, trial.number))), *map(Text, texts),
             "the defaults" if trial.source == "default" else "",
         )  # fmt: skip
     return table

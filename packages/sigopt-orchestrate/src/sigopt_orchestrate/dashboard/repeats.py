@@ -119,3 +119,19 @@ def confirmed_gain(
     if ours.error is not None and theirs.error is not None:
         both = math.hypot(ours.error, theirs.error)
     return Gain(metric.sign * (ours.mean - theirs.mean), both, theirs.mean)
+
+
+def confirmed_texts(
+    spec: Experiment, trials: Sequence[TrialRecord], trial: TrialRecord
+) -> list[str]:
+    """Returns the mean of the repeats and the gain over the defaults, of each objective in words.
+
+    Empty where there is none; the defaults gain nothing over themselves.
+    """
+    texts = []
+    for metric in spec.objectives:
+        found = estimate(metric, trials, trial)
+        gained = None if trial.source == "default" else confirmed_gain(metric, trials, trial)
+        texts.append("" if found is None else found.text())
+        texts.append("" if gained is None else gained.text())
+    return texts

@@ -11,7 +11,7 @@ from sigopt_orchestrate.dashboard.analysis import (
     wall_time_s,
 )
 from sigopt_orchestrate.dashboard.markup import Markup, element, join
-from sigopt_orchestrate.dashboard.repeats import confirmed, confirmed_gain, estimate, repeats
+from sigopt_orchestrate.dashboard.repeats import confirmed, confirmed_texts, repeats
 from sigopt_orchestrate.dashboard.wording import duration, improvement, moment, number
 from sigopt_orchestrate.lifecycle import OPEN, TrialState
 from sigopt_orchestrate.spec import Experiment, Metric
@@ -52,12 +52,7 @@ def _confirmation(spec: Experiment, trials: Sequence[TrialRecord]) -> Markup | N
     """What was repeated beside the defaults: means with standard errors, and gains."""
     rows = []
     for trial in confirmed(trials):
-        cells = []
-        for metric in spec.objectives:
-            found = estimate(metric, trials, trial)
-            gained = None if trial.source == "default" else confirmed_gain(metric, trials, trial)
-            cells += [element("td", "" if found is None else found.text())]
-            cells += [element("td", "" if gained is None else gained.text())]
+        cells = [element("td", text) for text in confirmed_texts(spec, trials, trial)]
         name = "defaults" if trial.source == "default" else f"trial {trial.number}"
         runs = element("td", str(len(repeats(trials, trial.number))))
         rows.append(element("tr", element("th", name, scope="row"), runs, *cells))

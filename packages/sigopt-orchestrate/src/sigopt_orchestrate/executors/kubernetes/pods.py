@@ -106,9 +106,8 @@ def read_pod(told: dict[str, Any]) -> Pod:
 
 def _rank(name: str, labels: dict[str, str]) -> int:
     if labels.get(_MPI_ROLE) == "worker":
-        return rank_of(
-            name
-        )  # its replica-index counts from 0 or 1, as the operator's version has it
+        # Its replica-index counts from 0 or from 1, as the operator's version has it.
+        return rank_of(name)
     return int(labels.get(RANK) or labels.get(_JOB_RANK) or 0)
 
 
