@@ -255,6 +255,7 @@ def test_paper_protocol_counts_units_and_keeps_the_chosen_trial():
         ((np.zeros((9, 12)), np.arange(9) - 1), "label -1 is out of range"),
         ((np.zeros((9, 12)), np.arange(8)), r"need \(9,\)"),
         ((np.full((9, 12), np.nan), np.arange(9)), "not finite"),
+        ((np.zeros((9, 0)), np.arange(9)), "at least one value"),
         ((np.zeros((9, 13)), np.arange(9)), r"inputs have shape \(13,\)"),
         ((np.zeros((9, 12)), np.arange(9) % 2), "validation"),
         ("images", "data is a str"),

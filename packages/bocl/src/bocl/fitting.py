@@ -172,7 +172,8 @@ class TaskFitter:
         if settings.bounded and len(network):
             judged = samples[torch.linspace(0, len(samples) - 1, min(JUDGED, len(samples))).long()]
             features = network.features(judged.inputs, view)
-            units = offered_units(features, judged.targets, trunk.base)
+            widths = [network.widths(level) for level in range(1, len(trunk.levels) + 1)]
+            units = offered_units(features, judged.targets, trunk.most_read, widths)
         return Seen(view, inputs, units)
 
     def _trialling(

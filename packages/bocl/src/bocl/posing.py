@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bocl.candidate import Candidate
 from bocl.complexity import base_cost, growth_cost
 from bocl.growth import Growth
-from bocl.search.space import full_space, log_space
+from bocl.search.space import Space, full_space, log_space
 from bocl.search.trials import Problem
 
 if TYPE_CHECKING:
@@ -82,8 +82,15 @@ def pose_problem(
             costs[growth] = growth_cost(candidate, growth, settings.cost) / unit
         return costs[growth]
 
+    whole = full_space(largest, PAPER_MOST) if paper else log_space(largest)
+    choices = tuple(
+        growth
+        for growth in whole.choices
+        if candidate.feeds(growth)
+        and (growth.none or not settings.limit or cost(growth) <= settings.limit)
+    )
     return Problem(
-        full_space(largest, PAPER_MOST) if paper else log_space(largest),
+        Space(whole.largest, choices),
         cost,
         settings.alpha,
         validation,

@@ -20,7 +20,7 @@ from bocl import gates, seeds
 from bocl.inheriting import inherited
 from bocl.parameters import Parameters
 from bocl.search.trials import Trial
-from bocl.training import Schedule, accuracy, cross_entropy, train
+from bocl.training import Schedule, accuracy, cross_entropy, smoothed_accuracy, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -135,6 +135,8 @@ class Trialling:
     def measure(self, growth: Growth, place: int) -> float:
         """Returns the validation accuracy of a growth at the chosen fidelity.
 
+        Of a cheap trial it is smoothed: what few samples say of few steps is mostly chance.
+
         Args:
             growth: a feasible one.
             place: of the trial in the search; seeds its draws and names its work.
@@ -153,13 +155,17 @@ class Trialling:
         keeper = self._journal if fidelity == "full" else None
         loss = self.loss(growth)
         train(parameters, self.data, loss, schedule, key, keeper=keeper, most_steps=steps)
-        return self.validated(parameters.leaves, growth)
+        judge = accuracy if fidelity == "full" else smoothed_accuracy
+        return self.validated(parameters.leaves, growth, judge)
 
-    def validated(self, weights: Mapping[str, Tensor], growth: Growth) -> float:
-        """Returns the validation accuracy of weights."""
-        return accuracy(
-            lambda batch: self.candidate.logits(weights, growth, batch), self.validation
-        )
+    def validated(
+        self,
+        weights: Mapping[str, Tensor],
+        growth: Growth,
+        judge: Callable[[Callable[[Batch], Tensor], FeatureCache], float] = accuracy,
+    ) -> float:
+        """Returns the validation accuracy of weights, or what another judge makes of them."""
+        return judge(lambda batch: self.candidate.logits(weights, growth, batch), self.validation)
 
 
 def search_growth(
