@@ -6,6 +6,7 @@ usage: blocks.py                 (in the repository's root; prints docs/blocks.m
 block, which readers of the page do not see:
 
     <!-- not run: why -->        the block is left out, and docs/blocks.md says so
+    <!-- not run: why. By hand: when, how long -->    and when somebody last ran it as written
     <!-- unseen: ... -->         Python, for what readers have of their own: a model, a file of data
 
 A block, seen or not, whose first line is a comment with a file's name (`# train.py`) is that file.
@@ -32,7 +33,8 @@ _LANGUAGES: dict[str, Kind] = {
 }
 _MARKER = re.compile(r"<!-- (not run|unseen):\s(.*?)\s?-->\s*", re.DOTALL)
 _FILE = re.compile(r"# (?P<name>[\w-]+\.(?:py|ya?ml|csv))$")
-_PAGES = ("*.md", "docs/**/*.md", "packages/*/README.md", "packages/*/docs/*.md")
+_BY_HAND = ". By hand: "
+_PAGES = ("*.md", "docs/**/*.md", "examples/*.md", "packages/*/README.md", "packages/*/docs/*.md")
 _LIST = "docs/blocks.md"
 
 
@@ -48,6 +50,7 @@ class Block:
         line: The page's line on which its first line stands, from 1.
         text: What stands in it.
         why_not: Why it is not run; empty where it is.
+        by_hand: When it was last run by hand all the same, and how long that took.
         file: The file that it is, for the kind `file`.
     """
 
@@ -55,6 +58,7 @@ class Block:
     line: int
     text: str
     why_not: str = ""
+    by_hand: str = ""
     file: str = ""
 
 
@@ -98,13 +102,9 @@ def _block(info: str, line: int, text: str, marks: dict[str, str]) -> Iterator[B
     named = _FILE.match(first)
     kind: Kind | None = "file" if named else _LANGUAGES.get(info)
     if kind is not None:
-        yield Block(
-            kind,
-            line,
-            rest if named else text,
-            marks.get("not run", ""),
-            named["name"] if named else "",
-        )
+        why_not, _, by_hand = marks.get("not run", "").partition(_BY_HAND)
+        text, file = (rest, named["name"]) if named else (text, "")
+        yield Block(kind, line, text, why_not, by_hand, file)
 
 
 def left_out(root: Path) -> list[tuple[str, Block]]:
@@ -124,16 +124,19 @@ def describe(root: Path) -> str:
         "",
         "Every `python`, `console`, `sh` and `bash` block of this site and of the READMEs is run",
         "in CI, page by page and from top to bottom, in an empty folder (`pytest tools`), but for",
-        "these. `python tools/blocks.py > docs/blocks.md` writes this page, and a test holds it to",
-        "the markers in the pages.",
+        "these. *By hand* says when a block was last run as it stands, in an empty folder and a",
+        "fresh environment with the packages installed as their READMEs say; other work on the two",
+        "cores makes its seconds an upper bound. `python tools/blocks.py > docs/blocks.md` writes",
+        "this page from the markers in the pages, and a test holds it to them.",
     ]
     shown = ""
     for page, block in left_out(root):
         if page != shown:
-            lines += ["", f"## {page}", "", "| block begins with | |", "| --- | --- |"]
+            head = "| block begins with | why it is left out | by hand |"
+            lines += ["", f"## {page}", "", head, "| --- | --- | --- |"]
             shown = page
         first = block.text.strip().partition("\n")[0].replace("|", "\\|")
-        lines.append(f"| `{first}` | {block.why_not} |")
+        lines.append(f"| `{first}` | {block.why_not} | {block.by_hand} |")
     return "\n".join(lines) + "\n"
 
 

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import blocks
@@ -10,9 +12,10 @@ import run_blocks
 
 ROOT = Path(__file__).parents[1]
 RUNNER = Path(__file__).with_name("run_blocks.py")
+Done = subprocess.CompletedProcess[str]
 
 
-def run(page: Path) -> subprocess.CompletedProcess[str]:
+def run(page: Path) -> Done:
     """Run the page's blocks in a process of their own, so that no page sees another's leftovers."""
     return subprocess.run(
         [sys.executable, RUNNER, page],
@@ -38,12 +41,25 @@ def names_with_blocks() -> list[str]:
     ]
 
 
+@pytest.fixture(scope="module")
+def runs(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Done]]]:
+    """The runs of all pages that are asked for, two at a time: much of a page is waiting."""
+    wanted = [
+        str(item.callspec.params["name"])
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and "runs" in item.fixturenames
+    ]
+    with ThreadPoolExecutor(2) as pool:
+        yield {name: pool.submit(run, ROOT / name) for name in wanted}
+        pool.shutdown(cancel_futures=True)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(400)  # a page takes up to ten CPU seconds, however busy the machine is
 @pytest.mark.parametrize("name", names_with_blocks())
-def test_every_block_of_a_page_runs(name: str) -> None:
+def test_every_block_of_a_page_runs(name: str, runs: dict[str, Future[Done]]) -> None:
     """From top to bottom, in an empty folder, as a reader would."""
-    done = run(ROOT / name)
+    done = runs[name].result()
     assert done.returncode == 0, done.stderr
 
 
@@ -98,14 +114,15 @@ def test_a_page_that_fails_ends_with_status_1(tmp_path: Path) -> None:
 def test_a_marked_block_is_left_out_and_its_output_with_it(tmp_path: Path) -> None:
     """Nobody knows what a block would print that was not run."""
     text = (
-        "<!-- not run: needs a\n     cluster -->\n\n```python\n1 / 0\n```\n"
+        "<!-- not run: needs a\n     cluster. By hand: 2026-11-28,\n     3 s -->\n\n"
+        "```python\n1 / 0\n```\n"
         "```text output\nwhatever\n```\n"
         "```yaml\na: 1\n```\n"
     )
     page = page_of(tmp_path, text)
     first, output = blocks.read_blocks(page)
-    assert first.why_not == "needs a cluster"
-    assert (first.line, output.line) == (5, 8)
+    assert (first.why_not, first.by_hand) == ("needs a cluster", "2026-11-28, 3 s")
+    assert (first.line, output.line) == (6, 9)
     run_blocks.run_page(page)
 
 

@@ -23,9 +23,7 @@ def pack(kube: Kube, folder: Path) -> None:
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
     subprocess.run([*build, "--wheel-dir", str(folder), str(PACKAGE)], check=True)
     (wheel,) = folder.glob("sigopt_orchestrate-*.whl")
-    pins = PACKAGE.parents[1] / "constraints.txt"
-    wanted = ("--constraint", str(pins), f"sigopt-orchestrate[kubernetes] @ {wheel.as_uri()}")
-    root = make_rootfs(folder / "rootfs", wanted)
+    root = make_rootfs(folder / "rootfs", ("sigopt-orchestrate[kubernetes]",), (wheel,))
     kube.do("image", str(root), SERVER, '["orchestrate"]')
 
 

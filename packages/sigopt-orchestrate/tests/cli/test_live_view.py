@@ -7,6 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+
+from sigopt_orchestrate.cli.progress import PlainLines
+from sigopt_orchestrate.lifecycle import ExperimentState
+from sigopt_orchestrate.spec import Experiment
+from sigopt_orchestrate.store import Ledger, Store
 
 pexpect = pytest.importorskip("pexpect")
 Write = Callable[..., str]
@@ -53,6 +59,22 @@ def test_ctrl_c_in_the_terminal_stops_and_says_how_to_go_on(
     running.expect(pexpect.EOF)
     running.close()
     assert running.exitstatus == 3
+
+
+@pytest.mark.parametrize(
+    ("reason", "line"),
+    [(None, "[0/4] trial 1 stopped  x=0.5"), ("why", "[0/4] trial 1 stopped: why  x=0.5")],
+)
+def test_in_a_pipe_a_stopped_trial_is_one_line_with_its_reason_if_it_has_one(
+    store: Store, make_spec: Callable[..., Experiment], reason: str | None, line: str
+) -> None:
+    console = Console(record=True, quiet=False, width=200)
+    experiment = store.create_experiment(make_spec(budget=4), Path("/"))
+    ledger = Ledger(store, experiment.id)
+    ledger.add_trial({"x": 0.5}, "default")
+    ended = ledger.end(ExperimentState.STOPPED, reason)
+    PlainLines(console)(ended, ledger.trials(), ledger.trials())
+    assert console.export_text() == line + "\n"
 
 
 def test_init_asks_for_what_it_was_not_told(tmp_path: Path) -> None:

@@ -147,11 +147,11 @@ class Kube:
         return [event for event in events if event.get("userAgent", "").startswith("orchestrate/")]
 
 
-def start(kube: Path, folder: Path, wheels: tuple[str, ...]) -> Kube:
-    """Returns a running cluster with a node, which has `IMAGE`."""
+def start(kube: Path, folder: Path, installed: tuple[str, ...]) -> Kube:
+    """Returns a running cluster with a node, which has `IMAGE`, and in it what is named."""
     root = folder.parent / "rootfs"
     with _up(kube, folder, "--node") as cluster:
-        make_rootfs(root, wheels)
+        make_rootfs(root, installed)
     cluster.do("image", str(root), IMAGE, '["python3"]')
     return cluster
 

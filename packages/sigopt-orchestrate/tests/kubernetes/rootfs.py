@@ -1,7 +1,7 @@
-"""Assembles an image's root folder from this machine's Python and from wheels; no container engine.
+"""Assembles an image's root folder from this machine's Python; needs no container engine or index.
 
 It holds a shell, a few of the usual commands, and in /opt/python the interpreter that runs the
-tests, with the wheels and without what else is installed here.
+tests, with the packages that are named, as they are installed here, and without all others.
 """
 
 import re
@@ -9,8 +9,11 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from importlib.metadata import Distribution, distribution
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 _COMMANDS = ("sh", "cat", "echo", "sleep", "ls", "true", "false", "kill", "env", "head", "mkdir")
 _LOADED_LATE = "libgcc_s.so.1"  # by pthread_exit
@@ -26,12 +29,13 @@ _LEFT_OUT = (
 )
 
 
-def make_rootfs(root: Path, wheels: Sequence[str] = ()) -> Path:
+def make_rootfs(root: Path, installed: Iterable[str] = (), wheels: Sequence[Path] = ()) -> Path:
     """Returns `root`, filled.
 
     Args:
         root: A folder that does not exist yet.
-        wheels: What pip is to install into the image.
+        installed: Requirements that are copied from this environment, with all that they require.
+        wheels: Packages that come from these files instead.
     """
     for name in ("tmp", "etc", "proc", "dev", "work"):
         (root / name).mkdir(parents=True)
@@ -59,12 +63,14 @@ def make_rootfs(root: Path, wheels: Sequence[str] = ()) -> Path:
         ignore=shutil.ignore_patterns(*_LEFT_OUT),
     )
     (python / "lib" / version / "site-packages").mkdir()
+    brought = {wheel.name.partition("-")[0].replace("_", "-") for wheel in wheels}
+    for found in _with_requirements(installed):
+        if found.name not in brought:
+            _copy(found, python / "lib" / version / "site-packages")
     if wheels:
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile"]
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--no-deps"]
         into = ["--ignore-installed", "--no-warn-script-location", "--prefix", str(python)]
         subprocess.run([*command, *into, *wheels], check=True)
-        for folder in list(python.glob("lib/python*/site-packages/**/tests")):
-            shutil.rmtree(folder, ignore_errors=True)  # one in another may be gone already
     for program in (python / "bin").iterdir():
         content = program.read_bytes()
         head, _, rest = content.partition(b"\n")
@@ -73,6 +79,33 @@ def make_rootfs(root: Path, wheels: Sequence[str] = ()) -> Path:
         (root / "usr/bin" / program.name).symlink_to(f"/opt/python/bin/{program.name}")
     _add_libraries(root, [real, *programs, *_binaries(python)])
     return root
+
+
+def _with_requirements(wanted: Iterable[str]) -> list[Distribution]:
+    """Returns what is installed here of `wanted` and of all that it requires, each once."""
+    open_, seen = [Requirement(one) for one in wanted], set()
+    found: dict[str, Distribution] = {}
+    while open_:
+        one = open_.pop()
+        if (key := (one.name, *sorted(one.extras))) in seen:
+            continue
+        seen.add(key)
+        found[one.name] = distribution(one.name)
+        for line in found[one.name].requires or ():
+            next_ = Requirement(line)
+            extras = one.extras or {""}
+            if next_.marker is None or any(next_.marker.evaluate({"extra": e}) for e in extras):
+                open_.append(next_)
+    return list(found.values())
+
+
+def _copy(found: Distribution, packages: Path) -> None:
+    """Copies a distribution's files; some lie beside `packages`, as in bin."""
+    for file in found.files or ():
+        if "__pycache__" not in file.parts:
+            target = packages / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file.locate(), target, follow_symlinks=False)
 
 
 def _binaries(python: Path) -> list[Path]:
@@ -95,4 +128,4 @@ def _add_libraries(root: Path, programs: Sequence[Path]) -> None:
 
 
 if __name__ == "__main__":
-    make_rootfs(Path(sys.argv[1]), sys.argv[2:])
+    make_rootfs(Path(sys.argv[1]), installed=sys.argv[2:])

@@ -30,16 +30,11 @@ def image(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> str:
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
     programs = [str(REPOSITORY / "packages" / name) for name in ("cmn", "gossipgrad")]
     subprocess.run([*build, "--wheel-dir", str(made / "wheels"), *programs], check=True)
-    (cmn,), (gossipgrad,) = (made.glob(f"wheels/{name}-*.whl") for name in ("cmn", "gossipgrad"))
-    wanted = (
-        *("--constraint", str(REPOSITORY / "constraints.txt")),
-        f"cmn[demo] @ {cmn.as_uri()}",  # by their paths: an index has another package of this name
-        f"gossipgrad[mpich] @ {gossipgrad.as_uri()}",
-    )
-    root = make_rootfs(made / "rootfs", wanted)
-    for part in ("include", "test"):  # an eighth of the image, for compilers and torch's own tests
-        for folder in root.glob(f"opt/python/lib/python*/site-packages/torch/{part}"):
-            shutil.rmtree(folder)
+    wheels = list(made.glob("wheels/*.whl"))
+    root = make_rootfs(made / "rootfs", ("cmn[demo]", "gossipgrad[mpich]"), wheels)
+    for part in ("torch/include", "torch/test", "pandas/tests", "scipy/*/tests"):
+        for folder in root.glob(f"opt/python/lib/python*/site-packages/{part}"):
+            shutil.rmtree(folder)  # a sixth of the image, of use to nobody in it
     shutil.copytree(digits, root / "data" / digits.name)
     target = root / "examples" / GANG.name
     target.mkdir(parents=True)

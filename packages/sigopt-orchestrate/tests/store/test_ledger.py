@@ -122,7 +122,8 @@ def test_ending_stops_open_trials_and_reopening_queues_them(
     started(ledger)
     store.request_stop(experiment.id)
     ended = ledger.end(ExperimentState.STOPPED, "stopped on request")
-    assert [trial.state for trial in ledger.trials()] == [TrialState.STOPPED]
+    [stopped] = ledger.trials()
+    assert (stopped.state, stopped.reason) == (TrialState.STOPPED, "stopped on request")
     assert ended.stop_requested
     again = ledger.reopen()
     assert (again.state, again.stop_requested) == (ExperimentState.RUNNING, False)

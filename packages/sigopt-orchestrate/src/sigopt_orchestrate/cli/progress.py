@@ -80,7 +80,8 @@ class PlainLines:
         if trial.state is TrialState.COMPLETED:
             return f"{values_text(experiment.spec, trial)}  {assignments_text(trial)}"
         if trial.state in {TrialState.FAILED, TrialState.STOPPED}:
-            return f"{trial.state}: {trial.reason}  {assignments_text(trial)}"
+            why = f": {trial.reason}" if trial.reason else ""  # a queued one may have none
+            return f"{trial.state}{why}  {assignments_text(trial)}"
         lost = trial.attempt - int(trial.state.in_flight)
         if trial.reason and lost > self._lost.get(trial.id, 0):
             self._lost[trial.id] = lost

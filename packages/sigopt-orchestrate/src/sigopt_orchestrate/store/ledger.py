@@ -118,7 +118,8 @@ class Ledger:
         with self.group():
             for trial in self.trials():
                 if trial.state in OPEN:
-                    self._move(trial, TrialState.STOPPED, reason)
+                    last = reason or trial.reason
+                    self._move(trial, TrialState.STOPPED, reason, reason=last)
             return self._set(state, reason, time.time())
 
     def add_trial(self, assignments: Assignments, source: str) -> TrialRecord | None:
@@ -165,13 +166,7 @@ class Ledger:
             return self._move(trial, state)
 
     def preempt(
-        self,
-        trial: TrialRecord,
-        reason: str,
-        *,
-        errors: int = 0,
-        losses: int = 0,
-        ooms: int = 0,
+        self, trial: TrialRecord, reason: str, *, errors: int = 0, losses: int = 0, ooms: int = 0
     ) -> TrialRecord:
         """Ends the attempt without an observation; `requeue` makes the trial wait for its next.
 
@@ -269,11 +264,7 @@ class Ledger:
         return read_experiment(self._connection, self._id)
 
     def _move(
-        self,
-        trial: TrialRecord,
-        state: TrialState,
-        cause: str | None = None,
-        **changes: Any,
+        self, trial: TrialRecord, state: TrialState, cause: str | None = None, **changes: Any
     ) -> TrialRecord:
         """Compares the trial with its row, sets the row, and leaves an event."""
         if state not in TRANSITIONS[trial.state]:

@@ -117,10 +117,12 @@ def _prices(region: str, spec: Experiment, wanted: Ec2) -> Iterator[Check]:
     known = {name: prices.per_hour(name, "", "on-demand") for name in wanted.types}
     missing = [name for name, price in known.items() if price is None]
     if missing:
-        said = f"of {', '.join(missing)} are not known; name them in backend.ec2.prices"
         verdict: Literal["bad", "note"] = "bad" if spec.limits.cost_usd is not None else "note"
         prefix = "limits.cost_usd: the prices" if verdict == "bad" else "those"
-        yield Check("prices", verdict, f"{prefix} {said}")
+        own = ", ".join(f"{name}: ..." for name in missing)
+        said = f"of {', '.join(missing)} are neither in our table nor to be had from AWS's list"
+        mend = f"give USD per hour in the file, as backend.ec2.prices: {{{own}}}"
+        yield Check("prices", verdict, f"{prefix} {said}; {mend}")
         return
     most = max(price or 0.0 for price in known.values()) * spec.parallel * spec.nodes.count
     yield Check("prices", "ok", f"at most {most:.2f} USD an hour, on demand; spot costs less")
