@@ -4,7 +4,7 @@ Fidelities, cheap to dear:
 
     shared  one network of the largest growth is trained once, in every step at full width and at
             one drawn width; a trial slices it, tunes the slice for some steps and validates
-    short   a trial trains its growth from scratch, for a few epochs on part of the data
+    short   a trial trains its growth for half an epoch, from where the final training starts
     full    a trial is the whole final training; the chosen one's weights are kept
 """
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 SHARED, LEAST_SHARED = 0.2, 100  # of the final training's steps: for the nested network
 TUNED, LEAST_TUNED = 0.03, 20  # for a slice before it is validated
-SHORT_EPOCHS = 2
 
 
 class Trialling:
@@ -150,8 +149,8 @@ class Trialling:
             steps = max(LEAST_TUNED, round(TUNED * self._final_steps))
             schedule = Schedule(10_000, self._settings.batch, self._settings.rate / 2)
         elif fidelity == "short":
-            schedule = Schedule(SHORT_EPOCHS, self._settings.batch, self._settings.rate)
-            steps = max(1, SHORT_EPOCHS * -(-len(self.data) // self._settings.batch) // 4)
+            schedule = Schedule(1, self._settings.batch, self._settings.rate)
+            steps = max(1, math.ceil(len(self.data) / self._settings.batch) // 2)
         keeper = self._journal if fidelity == "full" else None
         loss = self.loss(growth)
         train(parameters, self.data, loss, schedule, key, keeper=keeper, most_steps=steps)
