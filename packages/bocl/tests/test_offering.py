@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from made_tasks import made_samples
 
 from bocl import BOCL
+from bocl.errors import SettingsError
 from bocl.growth import Growth
 from bocl.offering import SOURCES, by_block, offered_units
 from bocl.search.rivals import FixedGrowth
@@ -47,6 +48,16 @@ def test_a_copy_of_a_chosen_unit_is_not_chosen():
     assert found in ({0, 2}, {1, 2})
     images = columns[:, :, None, None].expand(-1, -1, 4, 4)
     assert set(offered_units([images], TARGETS, [2], [[3]])[0].tolist()) == found
+
+
+def test_a_growth_of_units_that_would_read_nothing_is_refused():
+    learner = BOCL(
+        searcher=FixedGrowth(Growth((0, 2, 2))), trunk="resnet", base=(2, 3, 4), epochs=1
+    )
+    learner.fit_task(made_samples(60, (1, 16, 16)))
+    with pytest.raises(SettingsError, match="growth 0-2-2 leaves units without input"):
+        learner.fit_task(made_samples(60, (1, 16, 16), seed=1))
+    assert learner.tasks == 1
 
 
 def test_only_the_blocks_that_tell_classes_apart_most_are_read():
