@@ -120,6 +120,14 @@ def test_how_it_ended_is_recorded(bench: Bench) -> None:
     assert "cannot execute 'no-such-program'" in str(absent.exit.error)
 
 
+def test_a_folder_that_is_gone_is_named(bench: Bench) -> None:
+    attempt, gone = bench.attempt(), bench.folder.root / "gone"
+    bench.executor.submit(attempt, Work(["sh", "-c", "true"], {}, gone, Timeouts()))
+    ended = bench.until(attempt, Ended)
+    assert isinstance(ended, Ended)
+    assert ended.exit.error == f"cannot run in the folder '{gone}': No such file or directory"
+
+
 def test_each_attempt_has_its_own_process_group(bench: Bench) -> None:
     first, second = bench.submit([*PYTHON, FOREVER]), bench.submit([*PYTHON, FOREVER])
     bench.until_up(first)

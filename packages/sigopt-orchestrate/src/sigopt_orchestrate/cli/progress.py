@@ -80,9 +80,7 @@ class PlainLines:
         if trial.state is TrialState.COMPLETED:
             return f"{values_text(experiment.spec, trial)}  {assignments_text(trial)}"
         if trial.state in {TrialState.FAILED, TrialState.STOPPED}:
-            why = (
-                f": {trial.reason}" if trial.reason else ""
-            )  # a queued one stops for no reason of its own
+            why = f": {trial.reason}" if trial.reason else ""  # a queued one may have none
             return f"{trial.state}{why}  {assignments_text(trial)}"
         lost = trial.attempt - int(trial.state.in_flight)
         if trial.reason and lost > self._lost.get(trial.id, 0):

@@ -110,8 +110,8 @@ def supervise(folder: Path, order: dict[str, Any]) -> dict[str, Any]:
     try:
         child = _start(folder, order)
     except OSError as error:
-        program = order["argv"][0]
-        return record | {"error": f"cannot execute {program!r}: {error.strerror}"}
+        what = "run in the folder" if error.filename == order["directory"] else "execute"
+        return record | {"error": f"cannot {what} {error.filename!r}: {error.strerror}"}
     kill_at = None
     while child.poll() is None:
         alarm.wait(_POLL_S)

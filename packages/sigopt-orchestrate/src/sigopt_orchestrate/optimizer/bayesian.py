@@ -26,6 +26,8 @@ from sigopt_orchestrate.spec import Assignments, Experiment
 _NUMERICAL = (SuggestionError, ValueError, ArithmeticError, np.linalg.LinAlgError)
 _FANTASIES = 8
 _FANTASIES_OF_PAIRS = 4
+_HOPE = 0.5  # of a pending trial's spread: at its full one, what pends promises so much that all
+# else looks not worth a trial but the unknown, and eight at a time spread where one would close in
 _INCUMBENTS = 3
 _NOISY = 0.01  # of the variance; with less, fantasies of the best points tell nothing new
 _DOUBTED = 10  # of the best points
@@ -162,8 +164,10 @@ class _Proposal:
             feasible = np.ones_like(feasible)
         columns = _FANTASIES if len(surrogates) == 1 else _FANTASIES_OF_PAIRS
         points = np.concatenate((self._pending, X[self._doubted(X, surrogates, feasible)]))
+        spread = np.ones((len(points), 1))
+        spread[: len(self._pending)] = _HOPE
         processes = [
-            s.process.fantasised(points, _normals(self._rng, len(points), columns))
+            s.process.fantasised(points, spread * _normals(self._rng, len(points), columns))
             for s in surrogates
         ]
         counts = np.concatenate((feasible, np.ones(len(processes[0].points) - len(X), dtype=bool)))
