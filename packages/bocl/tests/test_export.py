@@ -22,7 +22,7 @@ CASES = {
         (1, 16, 16),
         (2, 3, 4),
         Growth((0, 2, 2)),
-        {"gates": "input"},
+        {"gates": "input", "bounded": False},
     ),
 }
 

@@ -181,14 +181,14 @@ def test_certificate_holds_and_fails_on_one_flipped_bit(tmp_path):
         certificate.verify(flipped.network, 1, issued[1])
 
 
-def test_a_view_finds_an_earlier_task_whose_inputs_were_shuffled():
-    samples = made_samples(400, (16,), 4)
+@pytest.mark.parametrize("inputs", [16, 784])
+def test_a_view_finds_an_earlier_task_whose_inputs_were_shuffled(inputs):
+    samples = made_samples(400, (inputs,), 4)
     learner = small(base=(16, 12), epochs=8).fit_task(samples)
-    other = made_samples(400, (16,), 4)  # the same classes, other draws of noise
-    order = torch.randperm(16, generator=torch.Generator().manual_seed(1))
-    learner.fit_task((other.inputs[:, order], other.targets))
+    order = torch.randperm(inputs, generator=torch.Generator().manual_seed(1))
+    learner.fit_task((samples.inputs[:, order], samples.targets))
     assert learner.records[1].view == "permutation"
-    assert torch.equal(order[learner.network.blocks[1].view.order], torch.arange(16))
+    assert torch.equal(order[learner.network.blocks[1].view.order], torch.arange(inputs))
 
 
 def test_without_task_id_samples_find_their_task():
@@ -255,6 +255,7 @@ def test_paper_protocol_counts_units_and_keeps_the_chosen_trial():
         ((np.zeros((9, 12)), np.arange(9) - 1), "label -1 is out of range"),
         ((np.zeros((9, 12)), np.arange(8)), r"need \(9,\)"),
         ((np.full((9, 12), np.nan), np.arange(9)), "not finite"),
+        ((np.zeros((9, 0)), np.arange(9)), "at least one value"),
         ((np.zeros((9, 13)), np.arange(9)), r"inputs have shape \(13,\)"),
         ((np.zeros((9, 12)), np.arange(9) % 2), "validation"),
         ("images", "data is a str"),

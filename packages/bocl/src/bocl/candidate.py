@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from bocl.blocks import block_shapes, initialise, run_block
@@ -53,6 +54,10 @@ class Candidate:
             units_read=self.old_units,
             gate_kind=self.gate_kind,
         )
+
+    def feeds(self, growth: Growth) -> bool:
+        """Tells whether every new unit, and the head, has something to read."""
+        return all(math.prod(shape) > 0 for shape in self.shapes(growth).values())
 
     def initial(self, generator: torch.Generator) -> dict[str, Tensor]:
         """Returns fresh weights of the largest growth."""

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from bocl.network import CHUNK
 from bocl.views import View, best_rotation, matching_order
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from bocl.network import Network
     from bocl.streams.samples import Samples
 
+MOST_MATCHED = 2000  # inputs: the assignment takes time cubic in them
 JUDGED = 1000  # samples by which a view is judged
 LEAST_GAIN = 0.05  # accuracy that a view must bring an earlier task's network, as it stands
 GOOD_ENOUGH = 0.9  # an accuracy at which no other earlier task is tried
@@ -74,7 +74,7 @@ def _proposals(
 ) -> list[View]:
     shape = network.trunk.input_shape
     proposals = []
-    if kind in ("auto", "permutation") and network.trunk.flat and len(statistics) <= CHUNK:
+    if kind in ("auto", "permutation") and network.trunk.flat and len(statistics) <= MOST_MATCHED:
         proposals.append(View(order=matching_order(statistics, reference)))
     image = len(shape) == 3 and shape[1] == shape[2] and shape[1] > 1
     if kind in ("auto", "rotation") and image:

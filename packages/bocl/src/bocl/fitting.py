@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from bocl.blocks import Block
     from bocl.cache import FeatureCache
     from bocl.growth import Growth
+    from bocl.intake import Intake
     from bocl.journal import Journal
     from bocl.network import Network
     from bocl.search.trials import Problem, Searcher, Trial
@@ -82,27 +83,16 @@ class TaskFitter:
         self._report = report
         self._key = (settings.seed, f"task{len(network)}")
 
-    def fit(
-        self,
-        name: str,
-        samples: Samples,
-        validation: Samples,
-        classes: int,
-        journal: Journal,
-        *,
-        refit: bool,
-    ) -> Fitted:
+    def fit(self, name: str, data: Intake, journal: Journal) -> Fitted:
         """Returns the new block with its record; the network itself is not changed.
 
         Args:
             name: of the task.
-            samples: for training.
-            validation: by which growths are judged.
-            classes: of the task's head.
+            data: what it is learned from.
             journal: keeps unfinished work.
-            refit: whether the chosen growth's final training has the validation samples too.
         """
         began = time.process_time()
+        samples, classes = data.train, data.classes
         network, settings = self._network, self._settings
         statistics, view = None, View()
         if settings.views != "none":
@@ -118,11 +108,11 @@ class TaskFitter:
             plain = view.name == "identity"
             statistics = raw if plain else None  # a task in disguise adds nothing to compare with
         seen = self._seen(samples, view)
-        trialling, whole = self._trialling(samples, validation, classes, seen=seen, journal=journal)
+        trialling, whole = self._trialling(data, seen=seen, journal=journal)
         problem = pose_problem(
             trialling.candidate,
             settings,
-            validation=len(validation),
+            validation=len(data.validation),
             seed=seeds.derive(*self._key, "search"),
             landscapes=self._landscapes,
         )
@@ -130,8 +120,8 @@ class TaskFitter:
         recommendation, trials, thinking = self._search(trialling, problem, journal)
         searched = time.process_time()
         growth = recommendation.growth
-        data = whole if refit else trialling.data
-        weights, unread = self._train(trialling, data, growth, trials, journal)
+        training = whole if data.refit else trialling.data
+        weights, unread = self._train(trialling, training, growth, trials, journal)
         block = freeze(
             trialling.candidate,
             growth,
@@ -147,7 +137,7 @@ class TaskFitter:
             fingerprint="",
             view=view.name,
             growth=growth,
-            validation_accuracy=None if refit else trialling.validated(weights, growth),
+            validation_accuracy=None if data.refit else trialling.validated(weights, growth),
             parameters=block.parameters,
             macs=0,
             trials=trials,
@@ -172,31 +162,26 @@ class TaskFitter:
         if settings.bounded and len(network):
             judged = samples[torch.linspace(0, len(samples) - 1, min(JUDGED, len(samples))).long()]
             features = network.features(judged.inputs, view)
-            units = offered_units(features, judged.targets, trunk.base)
+            widths = [network.widths(level) for level in range(1, len(trunk.levels) + 1)]
+            units = offered_units(features, judged.targets, trunk.most_read, widths)
         return Seen(view, inputs, units)
 
     def _trialling(
-        self,
-        samples: Samples,
-        validation: Samples,
-        classes: int,
-        *,
-        seen: Seen,
-        journal: Journal,
+        self, data: Intake, *, seen: Seen, journal: Journal
     ) -> tuple[Trialling, FeatureCache]:
         """Returns what tries growths, and the cache of all samples, validation last."""
         network, settings = self._network, self._settings
-        candidate = pose_candidate(network, settings, classes, seen, self._searcher.only)
+        candidate = pose_candidate(network, settings, data.classes, seen, self._searcher.only)
         whole = seen.cache(
             network,
-            samples.joined(validation),
+            data.train.joined(data.validation),
             reuse=candidate.largest.reuse,
             flips=settings.flips,
         )
         trialling = Trialling(
             candidate,
-            whole.part(range(len(samples))),
-            whole.part(range(len(samples), len(whole))),
+            whole.part(range(len(data.train))),
+            whole.part(range(len(data.train), len(whole))),
             first=network.blocks[0] if settings.inherit and len(network) else None,
             inputs=seen.inputs,
             settings=settings,

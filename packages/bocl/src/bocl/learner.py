@@ -15,6 +15,7 @@ from bocl.compacting import compact_network
 from bocl.errors import CheckpointError, NotFittedError, UnknownTaskError
 from bocl.evaluation import accuracy_matrix
 from bocl.fitting import TaskFitter
+from bocl.intake import take_in
 from bocl.journal import Journal
 from bocl.network import Network
 from bocl.records import TaskRecord
@@ -22,9 +23,9 @@ from bocl.routing import Router
 from bocl.search.pareto import pareto_front
 from bocl.searchers import make_searcher
 from bocl.settings import Settings, settings_of
-from bocl.streams.samples import as_samples, check_labels, classes_of, split_validation
+from bocl.streams.samples import as_samples
 from bocl.task_free import predict_pairs
-from bocl.trunks.architectures import Trunk, make_trunk
+from bocl.trunks.architectures import make_trunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,30 +102,21 @@ class BOCL:
             TrainingDivergedError: the loss stopped being finite.
         """
         samples = as_samples(train)
-        classes = classes_of(samples)
-        network = self.network or Network(self._trunk(samples))
-        network.trunk.enter(samples.inputs[:0])
-        part, validation = self._parts(samples, val, network.trunk, classes)
-        task = self.tasks
-        fingerprint = files.combined_digest(
-            {"x": part.inputs, "y": part.targets, "v": validation.inputs, "w": validation.targets}
-        )
+        shape, base = tuple(samples.inputs.shape[1:]), self.settings.base
+        network = self.network or Network(make_trunk(self.settings.trunk, shape, base))
+        data = take_in(samples, val, network.trunk, self.settings)
+        task, fingerprint = self.tasks, data.fingerprint
         identity = {"task": task, "data": fingerprint, "settings": self._plain_settings()}
-        work = None if self._folder is None else self._folder / WORK
-        journal = Journal(work, identity)
-        landscapes = [record.landscape for record in self.records]
+        journal = Journal(self._folder and self._folder / WORK, identity)
         fitter = TaskFitter(
             network,
             self.settings,
             self.searcher,
             statistics=self._statistics,
-            landscapes=landscapes,
+            landscapes=[record.landscape for record in self.records],
             report=self._report,
         )
-        # a trial of full fidelity is the final training: it must not have seen the validation part
-        refit = val is None and self.settings.refit and self.settings.fidelity != "full"
-        title = name or f"task {task}"
-        fitted = fitter.fit(title, part, validation, classes, journal, refit=refit)
+        fitted = fitter.fit(name or f"task {task}", data, journal)
         network.blocks.append(fitted.block)
         self.network = network
         fitted.record.fingerprint = fingerprint
@@ -132,7 +124,7 @@ class BOCL:
         self.records.append(fitted.record)
         if fitted.statistics is not None:
             self._statistics[task] = fitted.statistics
-        self._route(samples, classes)
+        self._route(samples, data.classes)
         if self._folder is not None:
             self.save(self._folder)
             journal.finish()
@@ -258,20 +250,6 @@ class BOCL:
         """Bytes of statistics kept for routing and views, beside the network's parameters."""
         moments = [] if self.router is None else list(self.router.tensors().values())
         return sum(4 * part.numel() for part in [*moments, *self._statistics.values()])
-
-    def _trunk(self, samples: Samples) -> Trunk:
-        return make_trunk(self.settings.trunk, tuple(samples.inputs.shape[1:]), self.settings.base)
-
-    def _parts(
-        self, samples: Samples, val: Any, trunk: Trunk, classes: int
-    ) -> tuple[Samples, Samples]:
-        """Returns what trains the search and what it is judged by."""
-        if val is None:
-            return split_validation(samples, self.settings.validation, self.settings.seed)
-        validation = as_samples(val)
-        trunk.enter(validation.inputs[:0])
-        check_labels(validation, classes)
-        return samples, validation
 
     def _route(self, samples: Samples, classes: int) -> None:
         if self.settings.routing == 0:

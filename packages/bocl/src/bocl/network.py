@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bocl.trunks.architectures import Trunk
     from bocl.views import View
 
-CHUNK = 2000  # samples at a time in inference
+CHUNK = 500  # samples at a time in inference: features of images still fit a core's cache
 
 
 class Network:

@@ -1,8 +1,8 @@
 """Trainable weights as views on one vector, and Adam on that vector.
 
-One vector makes an optimiser step one operation, however many weights there are: the kernel that
-`torch.optim.Adam(fused=True)` calls. torch.optim itself would also import torch's compiler when its
-first optimiser is made, which takes seconds.
+One vector makes weights one thing to keep and to take up again. A step is one call, however many
+weights there are, of the kernel that `torch.optim.Adam(fused=True)` calls; torch.optim itself would
+also import torch's compiler when its first optimiser is made, which takes seconds.
 """
 
 from __future__ import annotations
@@ -20,29 +20,23 @@ MEAN_DECAY, SQUARE_DECAY, EPSILON = 0.9, 0.999, 1e-8
 
 
 class Parameters:
-    """Named leaves that share one vector, as their gradients do.
+    """Named leaves that share one vector.
 
     Attributes:
         vector: (total,), what the leaves look at.
-        gradient: (total,), where backward adds.
         leaves: name to leaf.
     """
 
     def __init__(self, values: Mapping[str, Tensor]) -> None:
-        sizes = [value.numel() for value in values.values()]
         self.vector = torch.cat([value.detach().reshape(-1) for value in values.values()])
-        self.gradient = torch.zeros_like(self.vector)
-        self.leaves: dict[str, Tensor] = {}
-        parts = zip(
-            values.items(),
-            torch.split(self.vector, sizes),
-            torch.split(self.gradient, sizes),
-            strict=True,
-        )
-        for (name, value), part, gradient in parts:
-            leaf = part.view(value.shape).requires_grad_()
-            leaf.grad = gradient.view(value.shape)
-            self.leaves[name] = leaf
+        self._shapes = [value.shape for value in values.values()]
+        leaves = [part.requires_grad_() for part in self.parts(self.vector)]
+        self.leaves: dict[str, Tensor] = dict(zip(values, leaves, strict=True))
+
+    def parts(self, vector: Tensor) -> list[Tensor]:
+        """Returns views on a vector (total,) in the shapes of the leaves."""
+        split = torch.split(vector, [shape.numel() for shape in self._shapes])
+        return [part.view(shape) for part, shape in zip(split, self._shapes, strict=True)]
 
     def copies(self) -> dict[str, Tensor]:
         """Returns the weights as contiguous tensors of their own."""
@@ -71,8 +65,10 @@ class Adam:
         self.mean = torch.zeros_like(parameters.vector)
         self.square = torch.zeros_like(parameters.vector)
         self.steps = 0
+        self._state = [
+            parameters.parts(vector) for vector in (parameters.vector, self.mean, self.square)
+        ]
 
-    @torch.no_grad()
     def minimise(self, loss: Tensor, rate: float, mask: Tensor | None = None) -> None:
         """Takes one step of a size against the gradient of a loss.
 
@@ -81,24 +77,28 @@ class Adam:
             rate: step size.
             mask: (total,) of 0 and 1; masked weights keep their value.
         """
-        gradient = self._parameters.gradient
-        gradient.zero_()
-        torch.autograd.backward(loss)
-        if mask is not None:
-            gradient.add_(self._parameters.vector, alpha=self._decay).mul_(mask)
-        self.steps += 1
-        torch._fused_adam_(
-            [self._parameters.vector],
-            [gradient],
-            [self.mean],
-            [self.square],
-            [],
-            [torch.tensor(float(self.steps))],
-            lr=rate,
-            beta1=MEAN_DECAY,
-            beta2=SQUARE_DECAY,
-            weight_decay=0.0 if mask is not None else self._decay,
-            eps=EPSILON,
-            amsgrad=False,
-            maximize=False,
-        )
+        # taken as autograd makes them: adding them to a vector of zeros would be two passes more
+        leaves = list(self._parameters.leaves.values())
+        gradients = torch.autograd.grad(loss, leaves, materialize_grads=True)
+        weights, means, squares = self._state
+        with torch.no_grad():
+            if mask is not None:
+                kept = self._parameters.parts(mask)
+                parts = zip(gradients, weights, kept, strict=True)
+                gradients = tuple((g + self._decay * w) * part for g, w, part in parts)
+            self.steps += 1
+            torch._fused_adam_(
+                weights,
+                [gradient.contiguous() for gradient in gradients],  # the kernel knows no strides
+                means,
+                squares,
+                [],
+                [torch.tensor(float(self.steps))] * len(weights),
+                lr=rate,
+                beta1=MEAN_DECAY,
+                beta2=SQUARE_DECAY,
+                weight_decay=0.0 if mask is not None else self._decay,
+                eps=EPSILON,
+                amsgrad=False,
+                maximize=False,
+            )

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from bocl.candidate import Candidate
 from bocl.complexity import base_cost, growth_cost
+from bocl.errors import SettingsError
 from bocl.growth import Growth
-from bocl.search.space import full_space, log_space
+from bocl.search.space import Space, full_space, log_space
 from bocl.search.trials import Problem
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ def pose_candidate(
         classes: of the new task.
         seen: what it sees of inputs and earlier units.
         only: the single growth of a search that is none.
+
+    Raises:
+        SettingsError: units of that growth would have nothing to read.
     """
     trunk = network.trunk
     first = len(network) == 0
@@ -44,7 +48,7 @@ def pose_candidate(
         Growth(trunk.base, reuse=False) if first else only or Growth(_largest(trunk, settings))
     )
     largest.check(first=first)
-    return Candidate(
+    candidate = Candidate(
         trunk,
         largest,
         classes=classes,
@@ -52,6 +56,12 @@ def pose_candidate(
         old_units=[[len(units) for units in level] for level in seen.by_block(network)],
         gate_kind=settings.gates,
     )
+    if not candidate.feeds(largest):
+        raise SettingsError(
+            f"growth {largest} leaves units without input: a task of trunk {trunk.name} reads no "
+            "earlier units below them unless bounded is False"
+        )
+    return candidate
 
 
 def pose_problem(
@@ -82,8 +92,15 @@ def pose_problem(
             costs[growth] = growth_cost(candidate, growth, settings.cost) / unit
         return costs[growth]
 
+    whole = full_space(largest, PAPER_MOST) if paper else log_space(largest)
+    choices = tuple(
+        growth
+        for growth in whole.choices
+        if candidate.feeds(growth)
+        and (growth.none or not settings.limit or cost(growth) <= settings.limit)
+    )
     return Problem(
-        full_space(largest, PAPER_MOST) if paper else log_space(largest),
+        Space(whole.largest, choices),
         cost,
         settings.alpha,
         validation,

@@ -27,7 +27,7 @@ class Settings:
     trunk: str = _setting("mlp", f"One of {', '.join(TRUNKS)}.")
     base: tuple[int, ...] | None = _setting(None, "Units per level of the first task.")
     largest: tuple[int, ...] | None = _setting(
-        None, "Most new units per level; the base's (LeNet: an eighth of its dense level)."
+        None, "Most new units per level; the base's (LeNet: a ninth of its dense level)."
     )
     gates: str = _setting("both", f"Attention over earlier features: {', '.join(GATES)}.")
     views: str = _setting("auto", f"Looks for earlier tasks in disguise: {', '.join(VIEWS)}.")
@@ -35,6 +35,9 @@ class Settings:
     trials: int = _setting(10, "Most trials per task.")
     parallel: int = _setting(3, "Trials proposed at a time.")
     alpha: float = _setting(0.3, "Accuracy that growth by a whole first network must bring.")
+    limit: float = _setting(
+        0.0, "Most that one task's growth may cost, in first networks; 0 for no bound."
+    )
     cost: str = _setting("parameters", f"What growth costs: {', '.join(COSTS)}.")
     fidelity: str = _setting("shared", f"How a trial is measured: {', '.join(FIDELITIES)}.")
     inherit: bool = _setting(True, "Whether new units start as copies of the first network's.")
@@ -77,7 +80,7 @@ class Settings:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise SettingsError(f"{name} is {value!r}; it must be a whole number from 1")
-        for name in ("alpha", "decay", "sparsity", "prune", "routing", "seed"):
+        for name in ("alpha", "limit", "decay", "sparsity", "prune", "routing", "seed"):
             if not getattr(self, name) >= 0:
                 raise SettingsError(f"{name} is {getattr(self, name)!r}; it must be 0 or more")
         if not self.rate > 0:

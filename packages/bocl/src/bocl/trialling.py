@@ -4,7 +4,7 @@ Fidelities, cheap to dear:
 
     shared  one network of the largest growth is trained once, in every step at full width and at
             one drawn width; a trial slices it, tunes the slice for some steps and validates
-    short   a trial trains its growth from scratch, for a few epochs on part of the data
+    short   a trial trains its growth for half an epoch, from where the final training starts
     full    a trial is the whole final training; the chosen one's weights are kept
 """
 
@@ -20,7 +20,7 @@ from bocl import gates, seeds
 from bocl.inheriting import inherited
 from bocl.parameters import Parameters
 from bocl.search.trials import Trial
-from bocl.training import Schedule, accuracy, cross_entropy, train
+from bocl.training import Schedule, accuracy, cross_entropy, smoothed_accuracy, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 SHARED, LEAST_SHARED = 0.2, 100  # of the final training's steps: for the nested network
 TUNED, LEAST_TUNED = 0.03, 20  # for a slice before it is validated
-SHORT_EPOCHS = 2
 
 
 class Trialling:
@@ -135,6 +134,8 @@ class Trialling:
     def measure(self, growth: Growth, place: int) -> float:
         """Returns the validation accuracy of a growth at the chosen fidelity.
 
+        Of a cheap trial it is smoothed: what few samples say of few steps is mostly chance.
+
         Args:
             growth: a feasible one.
             place: of the trial in the search; seeds its draws and names its work.
@@ -148,18 +149,22 @@ class Trialling:
             steps = max(LEAST_TUNED, round(TUNED * self._final_steps))
             schedule = Schedule(10_000, self._settings.batch, self._settings.rate / 2)
         elif fidelity == "short":
-            schedule = Schedule(SHORT_EPOCHS, self._settings.batch, self._settings.rate)
-            steps = max(1, SHORT_EPOCHS * -(-len(self.data) // self._settings.batch) // 4)
+            schedule = Schedule(1, self._settings.batch, self._settings.rate)
+            steps = max(1, math.ceil(len(self.data) / self._settings.batch) // 2)
         keeper = self._journal if fidelity == "full" else None
         loss = self.loss(growth)
         train(parameters, self.data, loss, schedule, key, keeper=keeper, most_steps=steps)
-        return self.validated(parameters.leaves, growth)
+        judge = accuracy if fidelity == "full" else smoothed_accuracy
+        return self.validated(parameters.leaves, growth, judge)
 
-    def validated(self, weights: Mapping[str, Tensor], growth: Growth) -> float:
-        """Returns the validation accuracy of weights."""
-        return accuracy(
-            lambda batch: self.candidate.logits(weights, growth, batch), self.validation
-        )
+    def validated(
+        self,
+        weights: Mapping[str, Tensor],
+        growth: Growth,
+        judge: Callable[[Callable[[Batch], Tensor], FeatureCache], float] = accuracy,
+    ) -> float:
+        """Returns the validation accuracy of weights, or what another judge makes of them."""
+        return judge(lambda batch: self.candidate.logits(weights, growth, batch), self.validation)
 
 
 def search_growth(

@@ -92,7 +92,8 @@ class BayesianSearch:
         """No growth; then the prior's favourite, or the corners of the space and its middle.
 
         A corner has its top levels, one, two, ... of them, at their widest and no unit below: from
-        these the surrogate's plane learns what width of each level is worth.
+        these the surrogate's plane learns what width of each level is worth. Where a limit of size
+        cuts corners off, the dearest growths that it leaves stand for them.
         """
         choices = problem.space.choices
         if problem.landscapes and not trials:
@@ -109,8 +110,11 @@ class BayesianSearch:
             for top in range(levels + 1)
         ]
         middle = sorted(choices, key=problem.cost)[len(choices) // 2]
-        alone = max(choices, key=lambda growth: (not growth.reuse, sum(growth.widths)))
-        picks = [*corners, middle, alone]
+        dearest, alone = (
+            max(choices, key=lambda growth: (growth.reuse is reuse, problem.cost(growth)))
+            for reuse in (True, False)
+        )
+        picks = [*corners, dearest, middle, alone]
         offered = set(choices)
         return [growth for growth in dict.fromkeys(picks) if growth in offered]
 

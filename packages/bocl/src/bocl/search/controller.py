@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+from torch.func import functional_call
 
 from bocl import seeds
 from bocl.growth import Growth
@@ -52,6 +53,23 @@ class ReinforceSearch:
         return best_observed(problem, trials)
 
 
+class _Policy(nn.Module):
+    """The log probabilities of each level's widths, and the reward that is expected."""
+
+    def __init__(self, options: Sequence[int]) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(CELLS, CELLS, LAYERS, batch_first=True)
+        self.heads = nn.ModuleList(nn.Linear(CELLS, count) for count in options)
+        self.value = nn.Linear(CELLS, 1)
+
+    def forward(self, state: Tensor) -> tuple[list[Tensor], Tensor]:
+        outputs, _ = self.lstm(state)
+        logs = [
+            torch.log_softmax(head(outputs[0, level]), 0) for level, head in enumerate(self.heads)
+        ]
+        return logs, self.value(outputs[0, -1]).squeeze()
+
+
 class _Controller:
     def __init__(self, problem: Problem) -> None:
         levels = len(problem.space.largest)
@@ -63,28 +81,15 @@ class _Controller:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(problem.seed % 2**31)
             self._state = torch.randn(1, levels, CELLS)
-            self._lstm = nn.LSTM(CELLS, CELLS, LAYERS, batch_first=True)
-            self._heads = nn.ModuleList(nn.Linear(CELLS, len(w)) for w in self._widths)
-            self._value = nn.Linear(CELLS, 1)
-        modules = {"lstm": self._lstm, "heads": self._heads, "value": self._value}
-        named = {
-            f"{prefix}.{name}": weight
-            for prefix, module in modules.items()
-            for name, weight in module.named_parameters()
-        }
-        self._parameters = Parameters(named)
-        for name, weight in named.items():  # the modules compute with the leaves' memory
-            leaf = self._parameters.leaves[name]
-            weight.data = leaf.data
-            weight.grad = leaf.grad
+            self._module = _Policy([len(widths) for widths in self._widths])
+        self._parameters = Parameters(dict(self._module.named_parameters()))
         self._adam = Adam(self._parameters)
 
     def _policy(self) -> tuple[list[Tensor], Tensor]:
-        outputs, _ = self._lstm(self._state)
-        logs = [
-            torch.log_softmax(head(outputs[0, level]), 0) for level, head in enumerate(self._heads)
-        ]
-        return logs, self._value(outputs[0, -1]).squeeze()
+        found: tuple[list[Tensor], Tensor] = functional_call(
+            self._module, self._parameters.leaves, (self._state,)
+        )
+        return found
 
     @torch.no_grad()
     def draw(self, generator: torch.Generator) -> Growth:

@@ -26,7 +26,16 @@ class StreamKind:
 
 
 # every task has classes of its own: none is an earlier one in disguise
-IMAGES = {"epochs": 8, "flips": True, "batch": 64, "rate": 2e-3, "alpha": 0.15, "views": "none"}
+IMAGES = {
+    "epochs": 8,
+    "flips": True,
+    "batch": 64,
+    "rate": 2e-3,
+    "alpha": 0.05,
+    "limit": 1 / 6,
+    "views": "none",
+    "fidelity": "short",
+}
 STREAMS = {
     "permuted-digits": StreamKind(digits.permuted, 5, 1000, "mlp-small", {"epochs": 30}),
     "permuted-mnist": StreamKind(mnist.permuted, 10, 1000, "mlp"),

@@ -142,6 +142,10 @@ def as_samples(data: Any) -> Samples:
         raise DataError(
             f"inputs have shape {tuple(inputs.shape)}; they need (samples, features...)"
         )
+    if inputs.numel() == 0:
+        raise DataError(
+            f"inputs have shape {tuple(inputs.shape)}; every sample needs at least one value"
+        )
     if not torch.isfinite(torch.stack(torch.aminmax(inputs))).all():  # one pass, NaN included
         raise DataError("inputs hold values that are not finite")
     return Samples(inputs, targets.to(torch.int64))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-FLATTENED = 8
+FLATTENED = 9  # nine growths of a LeNet then weigh at most one and a half first networks
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,24 @@ class Trunk:
         """Most new units per level that a search tries: the base's.
 
         A dense level that flattens places holds nearly all weights of its network, so that a later
-        task is offered an eighth of it.
+        task is offered a ninth of it.
         """
         return tuple(
             -(-width // FLATTENED) if level.places_below > 1 else width
             for level, width in zip(self.levels, self.base, strict=True)
+        )
+
+    @property
+    def most_read(self) -> tuple[int, ...]:
+        """Most earlier units per level that a later task reads: the base's, or none.
+
+        None where a unit read costs its reader more than one weight: a kernel's, or one per place.
+        There the same weights are worth more as a task's own units.
+        """
+        readers = (*self.levels[1:], self.head)
+        return tuple(
+            width if isinstance(reader, Dense) and reader.places_below == 1 else 0
+            for width, reader in zip(self.base, readers, strict=True)
         )
 
     @property

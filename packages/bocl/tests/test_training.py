@@ -1,0 +1,70 @@
+"""How trials are judged: accuracy smoothed over margins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor
+
+from bocl.training import accuracy, smoothed_accuracy
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Logits (n, classes) as data whose batches are their own rows."""
+
+    logits: Tensor
+    targets: Tensor
+
+    def __len__(self):
+        return len(self.targets)
+
+    def batch(self, rows, _=None):
+        return Scores(self.logits[rows], self.targets[rows])
+
+
+def scores(samples, seed, lift=1.0):
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(samples, 5, generator=generator)
+    targets = torch.randint(0, 5, (samples,), generator=generator)
+    logits[torch.arange(samples), targets] += lift
+    return Scores(logits, targets)
+
+
+def judged(judge, data):
+    return judge(lambda batch: batch.logits, data, chunk=300)
+
+
+@pytest.mark.parametrize("lift", [-1.0, 0.0, 1.0, 3.0])
+def test_smoothed_accuracy_is_near_accuracy_on_many_samples(lift):
+    data = scores(20_000, 0, lift)
+    assert abs(judged(smoothed_accuracy, data) - judged(accuracy, data)) < 0.05
+
+
+def test_smoothed_accuracy_does_not_depend_on_the_scale_of_logits():
+    data = scores(500, 1)
+    wide = Scores(100 * data.logits, data.targets)
+    assert judged(smoothed_accuracy, wide) == pytest.approx(judged(smoothed_accuracy, data))
+
+
+def test_equal_margins_are_all_right_or_all_wrong():
+    targets = torch.arange(4)
+    assert judged(smoothed_accuracy, Scores(torch.eye(4), targets)) == 1.0
+    assert judged(smoothed_accuracy, Scores(-torch.eye(4), targets)) == 0.0
+
+
+def test_the_better_of_two_like_networks_is_told_by_fewer_samples_than_counts_need():
+    def wins(judge):
+        found = 0
+        for seed in range(200):
+            worse = scores(200, seed)
+            generator = torch.Generator().manual_seed(1000 + seed)
+            logits = worse.logits + 0.3 * torch.randn(worse.logits.shape, generator=generator)
+            logits[torch.arange(200), worse.targets] += 0.1
+            better = Scores(logits, worse.targets)
+            found += judged(judge, better) > judged(judge, worse)
+        return found
+
+    assert wins(smoothed_accuracy) > wins(accuracy) + 10
