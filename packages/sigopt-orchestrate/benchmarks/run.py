@@ -5,7 +5,8 @@ is not measured anew stays as it was. O1 to O3 and O5 put together what `search/
 CPU seconds are those of a process and its children; compare ratios, not absolute figures. S1
 measures Ray Tune too where $RAY_PYTHON is an interpreter that has it; its wall-clock figures, as
 S2's, S3's, S5's, K3's and K4's, want a machine with nothing else to do. K1 to K6 need root and
-$ORCHESTRATE_KUBE, the program that starts a Kubernetes.
+$ORCHESTRATE_KUBE, the program that starts a Kubernetes. Where all are measured, one that lacks what
+it needs is left out, and that is said.
 """
 
 import importlib
@@ -78,7 +79,13 @@ def main() -> None:
         where = machine()
         print(f"{figure} ...", file=sys.stderr, flush=True)
         module, _, function = FIGURES[figure].partition(":")
-        rows = getattr(importlib.import_module(module), function)()
+        try:
+            rows = getattr(importlib.import_module(module), function)()
+        except SystemExit as lacking:
+            if sys.argv[1:]:
+                raise
+            print(f"{figure} is left out: {lacking.code}", file=sys.stderr, flush=True)
+            continue
         day = time.strftime("%Y-%m-%d")
         results[figure] = {"date": day, "machine": where, "rows": [asdict(row) for row in rows]}
         RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
