@@ -44,10 +44,11 @@ def names_with_blocks() -> list[str]:
 @pytest.fixture(scope="module")
 def runs(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Done]]]:
     """The runs of all pages that are asked for, two at a time: much of a page is waiting."""
+    pages = test_every_block_of_a_page_runs.__name__
     wanted = [
         str(item.callspec.params["name"])
         for item in request.session.items
-        if isinstance(item, pytest.Function) and "runs" in item.fixturenames
+        if isinstance(item, pytest.Function) and item.originalname == pages
     ]
     with ThreadPoolExecutor(2) as pool:
         yield {name: pool.submit(run, ROOT / name) for name in wanted}
