@@ -97,11 +97,7 @@ class Kube:
         metadata = {"name": name}
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
         self._api.insist("POST", "/api/v1/namespaces", body)
-        deadline = time.monotonic() + 180
-        while not self.listed(
-            name, "serviceaccounts"
-        ):  # its controller has to make the default one
-            assert time.monotonic() < deadline, f"namespace {name} gets no account"
+        self._token(name, "default")
 
     def create(self, namespace: str, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Creates objects; returns them as the server has them."""
@@ -122,13 +118,19 @@ class Kube:
         self.kubectl("create", "-n", namespace, "-f", "-", given=json.dumps(role))
         bound = (f"--role={name}", f"--serviceaccount={namespace}:{name}")
         self.kubectl("create", "rolebinding", name, *bound, "-n", namespace)
-        deadline = time.monotonic() + 120
-        while not (secrets := self.get("sa", name, "-n", namespace)[0].get("secrets")):
-            assert time.monotonic() < deadline, f"account {name} gets no token"
-        (secret,) = self.get("secret", secrets[0]["name"], "-n", namespace)
+        (secret,) = self.get("secret", self._token(namespace, name), "-n", namespace)
         config = yaml.safe_load(self.kubeconfig.read_text())
         config["users"][0]["user"] = {"token": base64.b64decode(secret["data"]["token"]).decode()}
         return str(yaml.safe_dump(config))
+
+    def _token(self, namespace: str, account: str) -> str:
+        """Returns the secret with an account's token, once the controllers have made both."""
+        deadline = time.monotonic() + 180
+        while True:
+            for one in self.listed(namespace, "serviceaccounts"):
+                if one["metadata"]["name"] == account and one.get("secrets"):
+                    return str(one["secrets"][0]["name"])
+            assert time.monotonic() < deadline, f"account {account} of {namespace} gets no token"
 
     @cached_property
     def _api(self) -> Api:

@@ -82,18 +82,10 @@ def make_quota(kube: Kube, namespace: str, name: str, hard: str, used: str | Non
         kube.kubectl("delete", "quota", name, "-n", namespace)
 
 
-def wait_for_token(kube: Kube, namespace: str) -> None:
-    """Waits for the default account's token: under a quota that is not counted yet it may fail."""
-    deadline = time.monotonic() + 90
-    while not kube.listed(namespace, "secrets"):
-        assert time.monotonic() < deadline, f"namespace {namespace} gets no token"
-
-
 def test_a_quota_that_others_have_used_up_is_waited_for_and_one_too_small_is_refused(
     look: Look, kube: Kube, namespace: str
 ) -> None:
-    wait_for_token(kube, namespace)
-    make_quota(kube, namespace, "full", "secrets=1", used="1")
+    make_quota(kube, namespace, "full", "secrets=1", used="1")  # by the default account's token
     said = look()
     assert said["bad"] == []
     assert any(one.startswith("trials wait for room: ") for one in said["note"])
