@@ -110,8 +110,10 @@ def supervise(folder: Path, order: dict[str, Any]) -> dict[str, Any]:
     try:
         child = _start(folder, order)
     except OSError as error:
-        what = "run in the folder" if error.filename == order["directory"] else "execute"
-        return record | {"error": f"cannot {what} {error.filename!r}: {error.strerror}"}
+        folder_is_gone = error.filename == order["directory"]
+        what = "run in the folder" if folder_is_gone else "execute"
+        where = order["directory"] if folder_is_gone else order["argv"][0]
+        return record | {"error": f"cannot {what} {where!r}: {error.strerror}"}
     kill_at = None
     while child.poll() is None:
         alarm.wait(_POLL_S)
