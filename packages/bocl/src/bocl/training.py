@@ -14,7 +14,7 @@ from bocl.errors import TrainingDivergedError
 from bocl.parameters import Adam, Parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from torch import Tensor
 
@@ -200,9 +200,8 @@ def smoothed_accuracy(logits_of: Callable[[L], Tensor], data: Data[L], chunk: in
     networks judged by the same samples then differ by far less chance than by counts.
     """
     parts = []
-    for rows in torch.split(torch.arange(len(data)), chunk):
-        batch = data.batch(rows)
-        logits, places = logits_of(batch), batch.targets[:, None]
+    for logits, targets in _answers(logits_of, data, chunk):
+        places = targets[:, None]
         others = logits.scatter(1, places, -math.inf).amax(1)
         parts.append(logits.gather(1, places).squeeze(1) - others)
     margins = torch.cat(parts)
@@ -213,8 +212,13 @@ def smoothed_accuracy(logits_of: Callable[[L], Tensor], data: Data[L], chunk: in
 @torch.no_grad()
 def accuracy(logits_of: Callable[[L], Tensor], data: Data[L], chunk: int = 2000) -> float:
     """Returns the share of samples whose largest logit is their label's."""
-    right = 0
+    answers = _answers(logits_of, data, chunk)
+    return sum(int((logits.argmax(1) == targets).sum()) for logits, targets in answers) / len(data)
+
+
+def _answers(
+    logits_of: Callable[[L], Tensor], data: Data[L], chunk: int
+) -> Iterator[tuple[Tensor, Tensor]]:
     for rows in torch.split(torch.arange(len(data)), chunk):
         batch = data.batch(rows)
-        right += int((logits_of(batch).argmax(1) == batch.targets).sum())
-    return right / len(data)
+        yield logits_of(batch), batch.targets
