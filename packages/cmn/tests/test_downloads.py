@@ -82,9 +82,8 @@ def test_a_set_is_had_once_and_then_read_offline(server, tmp_path, monkeypatch):
 def test_a_truncated_download_is_one_sentence_and_leaves_nothing(server, tmp_path):
     server.files["a.txt"], server.cut = b"1 10 5\n" * 1000, {"a.txt"}
     remote = Remote(f"{server.url}/a.txt")
-    cut = (
-        r"3500 of 7000 bytes|3500 bytes read, 3500 more"  # the latter where urllib3 2 sees it first
-    )
+    # The latter where urllib3 2 sees it first.
+    cut = "3500 of 7000 bytes|3500 bytes read, 3500 more"
     with pytest.raises(DataError, match=rf"a\.txt cannot be downloaded: .*({cut})") as got:
         download(remote, tmp_path, ignore)
     assert "\n" not in str(got.value)

@@ -26,8 +26,9 @@ from sigopt_orchestrate.spec import Assignments, Experiment
 _NUMERICAL = (SuggestionError, ValueError, ArithmeticError, np.linalg.LinAlgError)
 _FANTASIES = 8
 _FANTASIES_OF_PAIRS = 4
-_HOPE = 0.5  # of a pending trial's spread: at its full one, what pends promises so much that all
-# else looks not worth a trial but the unknown, and eight at a time spread where one would close in
+# Of a pending trial's spread. At the full one, what pends promises so much that nothing but the
+# unknown looks worth a trial: eight at a time spread out where one at a time would close in.
+_HOPE = 0.5
 _INCUMBENTS = 3
 _NOISY = 0.01  # of the variance; with less, fantasies of the best points tell nothing new
 _DOUBTED = 10  # of the best points
