@@ -74,13 +74,13 @@ def test_what_user_and_neighbour_share(model):
         assert explanation.shared_items[place] == rarest
 
 
-@pytest.mark.parametrize(("item", "size"), [(4, 0), (5, 1)])
-def test_items_with_no_or_one_user_are_explained_too(model, item, size, tmp_path):
+@pytest.mark.parametrize(("item", "size", "told"), [(4, 0, "0 users"), (5, 1, "1 user")])
+def test_items_with_no_or_one_user_are_explained_too(model, item, size, told, tmp_path):
     explanation = model.explain(3, item)
     assert explanation.weights.shape == (3, size)
     assert explanation.entropies.tolist() == [0, 0, 0]
     assert "-0.00, " not in explanation.text()
-    assert f"if its {size} users said nothing" in explanation.text()
+    assert f"if its {told} said nothing" in explanation.text()
     assert explanation.score == pytest.approx(float(model.score([3])[0, item]), abs=1e-5)
     if size == 0:
         assert explanation.score == explanation.without_memory

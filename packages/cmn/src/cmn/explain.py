@@ -173,9 +173,10 @@ class Explanation:
     def text(self, top: int = 10) -> str:
         """Returns a few lines for people, with the first `top` neighbours."""
         facts = self.to_dict(top)
+        size = facts["neighbourhood"]
         first = (
             f"{facts['item']} for {facts['user']}: score {self.score:.4f},"
-            f" {self.without_memory:.4f} if its {facts['neighbourhood']} users said nothing"
+            f" {self.without_memory:.4f} if its {size} user{'' if size == 1 else 's'} said nothing"
         )
         lines = [first]
         if not facts["neighbours"]:

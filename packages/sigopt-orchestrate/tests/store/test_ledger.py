@@ -121,9 +121,9 @@ def test_ending_stops_open_trials_and_reopening_queues_them(
     ledger = Ledger(store, experiment.id)
     started(ledger)
     store.request_stop(experiment.id)
-    ended = ledger.end(ExperimentState.STOPPED, "stopped on request")
+    ended = ledger.end(ExperimentState.STOPPED, "asked to stop")
     [stopped] = ledger.trials()
-    assert (stopped.state, stopped.reason) == (TrialState.STOPPED, "stopped on request")
+    assert (stopped.state, stopped.reason) == (TrialState.STOPPED, "asked to stop")
     assert ended.stop_requested
     again = ledger.reopen()
     assert (again.state, again.stop_requested) == (ExperimentState.RUNNING, False)

@@ -132,7 +132,7 @@ class RunLoop:
         if self._verdict is not None:
             return self._ledger.end(ExperimentState.FAILED, self._verdict)
         if self._ledger.roster.observed < self._experiment.spec.budget:
-            return self._ledger.end(ExperimentState.STOPPED, self._limit or "stopped on request")
+            return self._ledger.end(ExperimentState.STOPPED, self._limit or "asked to stop")
         return self._ledger.end(ExperimentState.COMPLETED)
 
     def _patiently(self, work: Callable[[], _T]) -> _T:

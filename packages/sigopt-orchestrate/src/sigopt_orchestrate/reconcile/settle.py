@@ -26,7 +26,7 @@ def settle(
         case outcome.Interrupted(reason):
             return lose(ledger, spec, trial, reason, charged=True)
         case outcome.Stopped():
-            return ledger.stop(trial, "stopped on request")
+            return ledger.stop(trial, "asked to stop")
         case outcome.Misconfigured(reason):
             return ledger.stop(trial, reason)
 
