@@ -17,6 +17,7 @@ CASES = {
     "mlp without growth": ("mlp-small", (1, 6, 6), (8, 6), Growth((0, 0)), {}),
     "mlp alone": ("mlp-small", (1, 6, 6), (8, 6), Growth((3, 2), reuse=False), {}),
     "lenet": ("lenet", (1, 16, 16), (3, 4, 6), Growth((1, 2, 3)), {}),
+    "lenet that borrows": ("lenet", (1, 20, 20), (3, 4, 6), Growth((1, 2, 3)), {}),
     "resnet with input gates": (
         "resnet",
         (1, 16, 16),
@@ -65,7 +66,9 @@ def test_the_module_holds_less_than_the_network():
     assert TaskModule(network, 2).parameters_stored == network.blocks[2].parameters
 
 
-@pytest.mark.parametrize("case", ["mlp without growth", "resnet with input gates"])
+@pytest.mark.parametrize(
+    "case", ["mlp without growth", "lenet that borrows", "resnet with input gates"]
+)
 def test_files_answer_as_the_learner_for_any_batch(case, tmp_path):
     learner, inputs = learner_of(case)
     network = learner.fitted_network()

@@ -4,10 +4,11 @@ The function serves training, where earlier features come from a cache, and infe
 network computes them. Level l of task t computes
 
     h_t^l = level( [ A_t^{l-1} * H_{<t}^{l-1} ; h_t^{l-1} ] )      H_{<t}: earlier blocks' features
-    y_t   = C_t [ A_t^L * H_{<t}^L ; h_t^L ] + c_t
+    y_t   = C_t [ A_t^L * H_{<t}^L ; e_t^L ; h_t^L ] + c_t
 
-with one contiguous tensor per weight: [old | own] along its inputs. A task's function depends on
-its own and earlier blocks only, so no later task can change it.
+where e_t is what a borrowed level makes of the task's own maps (`lending`; nothing without one),
+with one contiguous tensor per weight: [old | lent | own] along its inputs. A task's function
+depends on its own and earlier blocks only, so no later task can change it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from bocl.growth import Growth
+    from bocl.lending import Lent
     from bocl.trunks.architectures import Trunk
 
 
@@ -44,6 +46,8 @@ class Block:
             level (for L: the head) reads.
         weights: `1.weight`, ..., `head.weight`, `gate.1.fixed`, ...
         attention: for each level, per earlier block the mean gate over its units, 0 where unread.
+        copied: (units,) of the first network, whose flattening level the block borrows: the units
+            below it that the block's own started as copies of; None where it borrows nothing.
     """
 
     growth: Growth
@@ -53,6 +57,7 @@ class Block:
     reads: tuple[tuple[Tensor, ...], ...]
     weights: dict[str, Tensor]
     attention: tuple[tuple[float, ...], ...] = field(default=())
+    copied: Tensor | None = None
 
     def units_read(self, level: int) -> list[int]:
         """Returns how many units of each earlier block are read above a level."""
@@ -64,19 +69,17 @@ class Block:
 
     @property
     def parameters(self) -> int:
-        """Stored numbers: weights, gates, head, kept inputs, units read and the view."""
-        indices = 0 if self.inputs is None else self.inputs.numel()
-        return (
-            sum(weight.numel() for weight in self.weights.values())
-            + indices
-            + self.view.stored_numbers
-        )
+        """Stored numbers: weights, gates, head, the view, and indices of all that is read."""
+        numbers = sum(tensor.numel() for tensor in self.tensors().values())
+        return numbers + (self.view.degrees != 0)
 
     def tensors(self) -> dict[str, Tensor]:
         """Returns all that is stored, by name."""
         result = dict(self.weights)
         if self.inputs is not None:
             result["inputs"] = self.inputs
+        if self.copied is not None:
+            result["copied"] = self.copied
         if self.view.order is not None:
             result["view.order"] = self.view.order
         for level, sources in enumerate(self.reads, start=1):
@@ -93,6 +96,7 @@ def block_shapes(
     inputs: int,
     units_read: Sequence[Sequence[int]],
     gate_kind: str,
+    lent: Lent | None = None,
 ) -> dict[str, tuple[int, ...]]:
     """Returns the shapes of all weights that a growth trains.
 
@@ -103,6 +107,7 @@ def block_shapes(
         inputs: input units that level 1 reads.
         units_read: for each level l = 1..L, units of each earlier block that are read above it.
         gate_kind: one of `settings.GATES`.
+        lent: what the growth borrows.
     """
     result: dict[str, tuple[int, ...]] = {}
     below = inputs
@@ -114,7 +119,8 @@ def block_shapes(
         reader_exists = number == len(trunk.levels) or growth.widths[number] > 0
         if old and reader_exists:
             result |= gates.shapes(gate_kind, number, units_read[number - 1])
-        below = old + width
+        borrowed = lent.width if lent is not None and lent.number == number else 0
+        below = old + borrowed + width
     for name, shape in shapes(trunk.head, below, classes).items():
         result[f"head.{name}"] = shape
     return result
@@ -162,6 +168,7 @@ def run_block(
     *,
     old: Callable[[int], Tensor | None],
     units_read: Callable[[int], Sequence[int]],
+    lent: Lent | None = None,
 ) -> Tensor:
     """Returns the logits (batch, classes) of a task.
 
@@ -172,11 +179,14 @@ def run_block(
         entry: (batch, input units...) as level 1 reads them.
         old: for a level, the earlier blocks' units read above it: (batch, units, *places) or None.
         units_read: for a level, the number of units read of each earlier block.
+        lent: what the growth borrows.
     """
     below: Tensor = entry
     last = len(trunk.levels)
     for number, (level, width) in enumerate(zip(trunk.levels, growth.widths, strict=True), start=1):
         own = run_level(level, weights, str(number), below) if width > 0 else None
+        if own is not None and lent is not None and lent.number == number:
+            own = torch.cat([lent(level, below), own], dim=1)
         if number < last and growth.widths[number] == 0:
             continue  # nobody reads here
         below = join(weights, number, units_read(number), old(number), own)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from bocl.cache import Batch
     from bocl.growth import Growth
+    from bocl.lending import Lent
     from bocl.trunks.architectures import Trunk
 
 
@@ -25,6 +26,7 @@ class Candidate:
         largest: the growth that holds all others.
         inputs: input units that level 1 reads.
         old_units: for each level, the units of each earlier block.
+        lent: what growths may borrow.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Candidate:
         inputs: int,
         old_units: Sequence[Sequence[int]],
         gate_kind: str,
+        lent: Lent | None = None,
     ) -> None:
         self.trunk = trunk
         self.largest = largest
@@ -43,6 +46,7 @@ class Candidate:
         self.inputs = inputs
         self.old_units = [list(units) for units in old_units]
         self.gate_kind = gate_kind
+        self.lent = lent
 
     def shapes(self, growth: Growth) -> dict[str, tuple[int, ...]]:
         """Returns the shapes of all weights of a growth."""
@@ -53,7 +57,12 @@ class Candidate:
             inputs=self.inputs,
             units_read=self.old_units,
             gate_kind=self.gate_kind,
+            lent=self.lent_to(growth),
         )
+
+    def lent_to(self, growth: Growth) -> Lent | None:
+        """Returns what a growth borrows."""
+        return None if self.lent is None else self.lent.to(growth)
 
     def feeds(self, growth: Growth) -> bool:
         """Tells whether every new unit, and the head, has something to read."""
@@ -96,4 +105,5 @@ class Candidate:
             batch.entry,
             old=old,
             units_read=lambda level: self.old_units[level - 1],
+            lent=self.lent_to(growth),
         )

@@ -108,9 +108,11 @@ def _block(
 ) -> Block:
     inputs = tensors.pop("inputs", None)
     order = tensors.pop("view.order", None)
+    copied = tensors.pop("copied", None)
     reads = tuple(
         tuple(tensors.pop(f"reads.{level}.{source}") for source in range(task))
         for level in range(1, len(trunk.levels) + 1)
     )
     view = View(order, degrees)
-    return Block(record.growth, record.classes, view, inputs, reads, tensors, record.attention)
+    attention = record.attention
+    return Block(record.growth, record.classes, view, inputs, reads, tensors, attention, copied)

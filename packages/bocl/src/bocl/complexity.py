@@ -20,7 +20,7 @@ def growth_cost(candidate: Candidate, growth: Growth, kind: str) -> float:
     Args:
         candidate: what the growth would be a slice of.
         growth: units per level.
-        kind: `parameters` and `bytes` count weights, gates, head and the indices of kept inputs;
+        kind: `parameters` and `bytes` count weights, gates, head and the indices of what is read;
             `macs` the new units' multiply-accumulates per sample; `units` new units (RCL's).
     """
     if kind == "units":
@@ -28,8 +28,7 @@ def growth_cost(candidate: Candidate, growth: Growth, kind: str) -> float:
     if kind == "macs":
         return float(_macs(candidate, growth))
     numbers = sum(math.prod(shape) for shape in candidate.shapes(growth).values())
-    if candidate.trunk.flat and candidate.inputs < candidate.trunk.input_units and growth.widths[0]:
-        numbers += candidate.inputs
+    numbers += _indices(candidate, growth)
     return float(numbers * (BYTES_PER_NUMBER if kind == "bytes" else 1))
 
 
@@ -50,11 +49,26 @@ def base_cost(trunk: Trunk, base: tuple[int, ...], classes: int, kind: str) -> f
     return growth_cost(candidate, alone, kind)
 
 
+def _indices(candidate: Candidate, growth: Growth) -> int:
+    """Returns how many inputs, earlier units and copied units are told by their place."""
+    every = candidate.inputs == candidate.trunk.input_units
+    inputs = candidate.inputs if candidate.trunk.flat and growth.widths[0] and not every else 0
+    readers = (*growth.widths[1:], candidate.classes)
+    levels = zip(candidate.old_units, readers, strict=True)
+    read = sum(sum(units) for units, reader in levels if reader) if growth.reuse else 0
+    lent = candidate.lent_to(growth)
+    return inputs + read + (0 if lent is None else len(lent.copied))
+
+
 def _macs(candidate: Candidate, growth: Growth) -> int:
     total, below = 0, candidate.inputs
+    lent = candidate.lent_to(growth)
     levels = zip(candidate.trunk.levels, growth.widths, candidate.old_units, strict=True)
-    for level, width, old in levels:
+    for number, (level, width, old) in enumerate(levels, start=1):
         if width:
             total += level.macs(below, width)
         below = width + (sum(old) if growth.reuse else 0)
+        if lent is not None and lent.number == number:
+            total += lent.macs(level)
+            below += lent.width
     return total + candidate.trunk.head.macs(below, candidate.classes)

@@ -54,10 +54,12 @@ class TaskModule(nn.Module):
         self._depths = network.depths(task)
         levels = len(self.trunk.levels)
         self._blocks: list[Block] = []
+        borrows = network.blocks[task].copied is not None
         for source, block in enumerate(network.blocks[: task + 1]):
             own = source == task
             depth = levels + 1 if own else self._depths[source]
-            self._blocks.append(self._slimmed(source, block, depth, own=own))
+            lent = self.trunk.flattening if source == 0 and borrows else None
+            self._blocks.append(self._slimmed(source, block, depth, own=own, lent=lent))
         view = network.blocks[task].view
         self._turned = view.degrees % 360 != 0
         if view.order is not None:
@@ -88,6 +90,7 @@ class TaskModule(nn.Module):
             own.enter(entry),
             old=lambda level: network.read(own, level, outs),
             units_read=own.units_read,
+            lent=network.lent(own),
         )
 
     @property
@@ -95,15 +98,25 @@ class TaskModule(nn.Module):
         """Numbers that the module holds."""
         return sum(buffer.numel() for buffer in self.buffers())
 
-    def _slimmed(self, source: int, block: Block, depth: int, *, own: bool) -> Block:
-        """Registers what a depth needs of a block, and returns the block without its tensors."""
+    def _slimmed(
+        self, source: int, block: Block, depth: int, *, own: bool, lent: int | None
+    ) -> Block:
+        """Registers what a depth needs of a block, and returns the block without its tensors.
+
+        Of a level that the block lends the weights are needed at any depth.
+        """
         weights = {
-            name: weight for name, weight in block.weights.items() if _needed(name, depth, own=own)
+            name: weight
+            for name, weight in block.weights.items()
+            if _needed(name, depth, own=own) or name.startswith(f"{lent}.")
         }
         for name, weight in weights.items():
             self.register_buffer(_key(source, name), weight.clone())
         if block.inputs is not None and depth:
             self.register_buffer(_key(source, "inputs"), block.inputs.clone())
+        copied = block.copied if own else None
+        if copied is not None:
+            self.register_buffer(_key(source, "copied"), copied.clone())
         reads = tuple(
             units if level < depth else tuple(part[:0] for part in units)
             for level, units in enumerate(block.reads, start=1)
@@ -113,7 +126,7 @@ class TaskModule(nn.Module):
                 if len(part):
                     self.register_buffer(_key(source, f"reads.{level}.{earlier}"), part.clone())
         empty = {name: weight.new_zeros(0) for name, weight in weights.items()}
-        return replace(block, weights=empty, reads=reads)
+        return replace(block, weights=empty, reads=reads, copied=copied)
 
     def _filled(self, source: int, block: Block) -> Block:
         """Returns a block with the module's tensors, wherever the module has been moved."""
@@ -126,8 +139,8 @@ class TaskModule(nn.Module):
             )
             for level, units in enumerate(block.reads, start=1)
         )
-        inputs = held.get(_key(source, "inputs"))
-        return replace(block, weights=weights, reads=reads, inputs=inputs)
+        inputs, copied = (held.get(_key(source, name)) for name in ("inputs", "copied"))
+        return replace(block, weights=weights, reads=reads, inputs=inputs, copied=copied)
 
 
 def _needed(name: str, depth: int, *, own: bool) -> bool:

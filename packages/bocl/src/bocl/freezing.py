@@ -168,6 +168,7 @@ def freeze(
                 frozen[f"gate.{level}.up"] = frozen[f"gate.{level}.up"][kept].contiguous()
             else:
                 del frozen[f"gate.{level}.down"], frozen[f"gate.{level}.up"]
+    lent = candidate.lent_to(growth)
     return Block(
         growth,
         int(frozen["head.weight"].shape[0]),
@@ -176,6 +177,7 @@ def freeze(
         tuple(reads),
         frozen,
         tuple(attention),
+        None if lent is None else lent.copied,
     )
 
 

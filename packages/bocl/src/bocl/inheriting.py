@@ -38,7 +38,7 @@ def inherited(
     result = dict(fresh)
     below = torch.zeros(0, dtype=torch.long)  # copied units of the level below
     for number, (level, width) in enumerate(zip(trunk.levels, largest.widths, strict=True), 1):
-        units = _ranked(trunk, first, number)[:width]
+        units = ranked(trunk, first, number)[:width]
         old = sum(candidate.old_units[number - 2]) if number > 1 and largest.reuse else 0
         for name, roles in level.roles.items():
             key = f"{number}.{name}"
@@ -61,7 +61,7 @@ def inherited(
     return result
 
 
-def _ranked(trunk: Trunk, first: Block, number: int) -> Tensor:
+def ranked(trunk: Trunk, first: Block, number: int) -> Tensor:
     """Returns a level's units, those first that pass on most: incoming times outgoing norm."""
     names = [name for name in trunk.levels[number - 1].roles if name in ("weight", "first")]
     incoming = first.weights[f"{number}.{names[0]}"].flatten(1).norm(dim=1)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from bocl.blocks import join, run_block, run_level
+from bocl.lending import lent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from bocl.blocks import Block
+    from bocl.lending import Lent
     from bocl.trunks.architectures import Trunk
     from bocl.views import View
 
@@ -64,7 +66,14 @@ class Network:
             block.enter(entry),
             old=lambda level: self.read(block, level, outs),
             units_read=block.units_read,
+            lent=self.lent(block),
         )
+
+    def lent(self, block: Block) -> Lent | None:
+        """Returns what a block borrows of the first one."""
+        if block.copied is None:
+            return None
+        return lent(self.trunk, self.blocks[0], block.copied)
 
     def depths(self, task: int) -> list[int]:
         """Returns, for each block before a task's, the highest level that the task needs of it."""
@@ -172,6 +181,9 @@ class Network:
             for source, depth in enumerate(self.depths(task))
         )
         block = self.blocks[task]
+        borrowed = self.lent(block)
+        if borrowed is not None:
+            total += borrowed.macs(self.trunk.levels[borrowed.number - 1])
         return (
             total
             + self._block_macs(block, len(self.trunk.levels))

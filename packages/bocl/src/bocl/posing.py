@@ -9,6 +9,7 @@ from bocl.candidate import Candidate
 from bocl.complexity import base_cost, growth_cost
 from bocl.errors import SettingsError
 from bocl.growth import Growth
+from bocl.lending import offer
 from bocl.search.space import Space, full_space, log_space
 from bocl.search.trials import Problem
 
@@ -48,13 +49,15 @@ def pose_candidate(
         Growth(trunk.base, reuse=False) if first else only or Growth(_largest(trunk, settings))
     )
     largest.check(first=first)
+    old_units = [[len(units) for units in level] for level in seen.by_block(network)]
     candidate = Candidate(
         trunk,
         largest,
         classes=classes,
         inputs=trunk.input_units if seen.inputs is None else len(seen.inputs),
-        old_units=[[len(units) for units in level] for level in seen.by_block(network)],
+        old_units=old_units,
         gate_kind=settings.gates,
+        lent=offer(network, old_units) if settings.inherit else None,
     )
     if not candidate.feeds(largest):
         raise SettingsError(

@@ -40,7 +40,9 @@ class Settings:
     )
     cost: str = _setting("parameters", f"What growth costs: {', '.join(COSTS)}.")
     fidelity: str = _setting("shared", f"How a trial is measured: {', '.join(FIDELITIES)}.")
-    inherit: bool = _setting(True, "Whether new units start as copies of the first network's.")
+    inherit: bool = _setting(
+        True, "Whether new units start as copies of the first network's, and borrow LeNet's top."
+    )
     bounded: bool = _setting(
         True, "Whether a task reads at most as many earlier units as the first network has."
     )

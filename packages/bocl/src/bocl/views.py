@@ -52,11 +52,6 @@ class View:
             return "permutation"
         return f"rotation {self.degrees:g}°" if self.degrees else "identity"
 
-    @property
-    def stored_numbers(self) -> int:
-        """Numbers that the view keeps."""
-        return (0 if self.order is None else self.order.numel()) + (self.degrees != 0)
-
 
 def class_statistics(samples: Samples, classes: int) -> Tensor:
     """Returns mean and standard deviation of every input in every class: (inputs, 2 * classes)."""

@@ -38,11 +38,17 @@ class Trunk:
         return self.name.startswith("mlp")
 
     @property
+    def flattening(self) -> int | None:
+        """Number of the level, from 2, that flattens the places of the one below; None without."""
+        levels = enumerate(self.levels[1:], start=2)
+        return next((number for number, level in levels if level.places_below > 1), None)
+
+    @property
     def most_growth(self) -> tuple[int, ...]:
         """Most new units per level that a search tries: the base's.
 
         A dense level that flattens places holds nearly all weights of its network, so that a later
-        task is offered a ninth of it.
+        task is offered a ninth of it, beside the first network's as it is (`lending`).
         """
         return tuple(
             -(-width // FLATTENED) if level.places_below > 1 else width

@@ -1,0 +1,140 @@
+"""The first network's flattening level over a later task's own maps."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from grown_networks import BASES, SHAPES, grow
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_tasks import made_samples
+
+from bocl import BOCL, certificate, seeds
+from bocl.blocks import run_block
+from bocl.candidate import Candidate
+from bocl.complexity import growth_cost
+from bocl.errors import CertificateError
+from bocl.growth import Growth
+from bocl.inheriting import inherited
+from bocl.lending import offer
+from bocl.network import Network
+from bocl.search.rivals import FixedGrowth
+from bocl.trunks.architectures import make_trunk
+
+BASE = BASES["lenet"]
+SHAPE = (1, 20, 20)  # two by two places are left to flatten
+
+
+def first_network():
+    network = Network(make_trunk("lenet", SHAPE, BASE))
+    grow(network, Growth(BASE, reuse=False))
+    return network
+
+
+def borrower(network, largest, **changes):
+    units = [[0], [0], [BASE[2]]]
+    return Candidate(
+        network.trunk,
+        largest,
+        classes=3,
+        inputs=network.trunk.input_units,
+        old_units=units,
+        gate_kind="none",
+        **{"lent": offer(network, units)} | changes,
+    )
+
+
+def test_copies_under_the_lent_level_are_the_first_network():
+    network = first_network()
+    first, candidate, growth = network.blocks[0], borrower(network, Growth(BASE)), Growth(BASE)
+    weights = inherited(candidate, candidate.initial(seeds.generator(1)), first, None)
+    head = torch.zeros(3, 3 * BASE[2])
+    head[:, BASE[2] : 2 * BASE[2]] = first.weights["head.weight"]  # old, lent, own
+    weights |= {"head.weight": head, "head.bias": first.weights["head.bias"]}
+    inputs = made_samples(9, SHAPE).inputs
+    logits = run_block(
+        network.trunk,
+        growth,
+        weights,
+        inputs,
+        old=lambda level: torch.zeros(9, BASE[2]) if level == 3 else None,
+        units_read=lambda level: [BASE[2] if level == 3 else 0],
+        lent=candidate.lent_to(growth),
+    )
+    torch.testing.assert_close(logits, network.logits(0, inputs), rtol=1e-4, atol=1e-5)
+
+
+@settings(max_examples=20, deadline=None)
+@given(widths=st.tuples(*(st.integers(1, width + 2) for width in BASE)), data=st.data())
+def test_a_borrower_computes_the_slow_reference(widths, data):
+    network = first_network()
+    growth, lends = Growth(widths), data.draw(st.booleans())
+    samples, trained = grow(network, growth, gate_kind="none", seed=1, lends=lends)
+    block, first = network.blocks[1], network.blocks[0]
+    assert (block.copied is not None) is lends
+    torch.testing.assert_close(network.logits(1, samples.inputs), trained, rtol=1e-5, atol=1e-5)
+    if not lends:
+        return
+    own = network.features_to(samples.inputs, [3])[0][2].double()
+    maps = samples.inputs
+    for number in (1, 2):
+        weight, bias = (block.weights[f"{number}.{name}"] for name in ("weight", "bias"))
+        maps = torch.nn.functional.conv2d(maps, weight, bias).relu()
+        maps = torch.nn.functional.max_pool2d(maps, 2)
+    maps = maps.double()
+    places = maps[0, 0].numel()
+    borrowed = first.weights["3.bias"].double().repeat(len(maps), 1)
+    for place, unit in enumerate(block.copied.tolist()):
+        columns = first.weights["3.weight"][:, unit * places : (unit + 1) * places].double()
+        borrowed += maps[:, place].flatten(1) @ columns.T
+    top = maps.flatten(1) @ block.weights["3.weight"].double().T + block.weights["3.bias"]
+    read = torch.cat([own, borrowed.relu(), top.relu()], 1)
+    wanted = read @ block.weights["head.weight"].double().T + block.weights["head.bias"]
+    torch.testing.assert_close(trained.double(), wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_borrowed_costs_the_heads_weights_and_the_places_of_copies():
+    network = first_network()
+    growth = Growth((2, 3, 2))
+    with_lent, without = (borrower(network, Growth(BASE), **c) for c in ({}, {"lent": None}))
+    cost = [growth_cost(candidate, growth, "parameters") for candidate in (with_lent, without)]
+    assert cost[0] - cost[1] == 3 * BASE[2] + 3
+    macs = [growth_cost(candidate, growth, "macs") for candidate in (with_lent, without)]
+    places = network.trunk.levels[1].places
+    assert macs[0] - macs[1] == BASE[1] * places[0] * places[1] * BASE[2] + 3 * BASE[2]
+
+
+@pytest.mark.parametrize(
+    ("trunk", "growth"),
+    [("lenet", (0, 0, 0)), ("mlp", (2, 2)), ("resnet", (2, 2, 2))],
+)
+def test_nothing_is_borrowed_without_own_maps_or_a_flattening_level(trunk, growth):
+    network = Network(make_trunk(trunk, SHAPES[trunk], BASES[trunk]))
+    grow(network, Growth(BASES[trunk], reuse=False))
+    grow(network, Growth(growth), seed=1, lends=True)
+    assert network.blocks[1].copied is None
+
+
+def test_a_learner_that_borrows_is_kept_verified_and_turned_down_when_the_lender_changes(tmp_path):
+    learner = BOCL(
+        tmp_path,
+        trunk="lenet",
+        base=BASE,
+        searcher=FixedGrowth(Growth((2, 3, 2))),
+        epochs=2,
+        batch=16,
+        views="none",
+        routing=0,
+    )
+    for seed in range(3):
+        learner.fit_task(made_samples(60, SHAPE, seed=seed))
+    network = BOCL.load(tmp_path).fitted_network()
+    assert [block.copied is None for block in network.blocks] == [True, False, False]
+    inputs = made_samples(9, SHAPE).inputs
+    for task in range(3):
+        assert torch.equal(network.logits(task, inputs), learner.logits(inputs, task))
+        proof = certificate.certify(network, task, 0)
+        network.blocks[0].weights["3.weight"][0, 0] += 1e-3
+        with pytest.raises(CertificateError, match=f"task {task} has changed"):
+            certificate.verify(network, task, proof)
+        network.blocks[0].weights["3.weight"][0, 0] -= 1e-3
