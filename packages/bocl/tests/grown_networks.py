@@ -11,7 +11,7 @@ from bocl.cache import FeatureCache
 from bocl.candidate import Candidate
 from bocl.freezing import freeze, silent_units, unread_units, zeroed
 from bocl.growth import Growth
-from bocl.lending import offer
+from bocl.inheriting import borrowable
 from bocl.parameters import Parameters
 from bocl.views import View
 
@@ -47,9 +47,9 @@ def grow(
         inputs=width,
         old_units=units,
         gate_kind=gate_kind,
-        lent=offer(network, units) if lends else None,
+        lent=borrowable(network, units) if lends else None,
     )
-    parameters = Parameters(candidate.initial(seeds.generator(seed)))
+    parameters = Parameters(candidate.slice(candidate.initial(seeds.generator(seed)), growth))
     noise = torch.randn(len(parameters.vector), generator=seeds.generator("noise", seed))
     with torch.no_grad():
         parameters.vector.add_(noise, alpha=0.3)

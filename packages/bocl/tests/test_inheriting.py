@@ -41,7 +41,7 @@ def test_a_copy_of_the_whole_first_network_has_its_features(trunk):
     network, samples = first_network(trunk)
     candidate = posed(network, Growth(BASES[trunk], reuse=False))
     fresh = candidate.initial(seeds.generator(1))
-    weights = inherited(candidate, fresh, network.blocks[0], None)
+    weights = inherited(candidate, fresh, network.blocks[:1], None)
     assert torch.equal(weights["head.weight"], fresh["head.weight"])
     features = network.trunk.enter(samples.inputs)
     for number, level in enumerate(network.trunk.levels, start=1):
@@ -57,7 +57,7 @@ def test_what_reads_earlier_units_starts_fresh(trunk):
     network, _ = first_network(trunk)
     candidate = posed(network, Growth(tuple(max(1, w - 1) for w in BASES[trunk])))
     fresh = candidate.initial(seeds.generator(1))
-    weights = inherited(candidate, fresh, network.blocks[0], None)
+    weights = inherited(candidate, fresh, network.blocks[:1], None)
     name = next(n for n in ("2.weight", "2.first") if n in weights)
     old = BASES[trunk][0] * network.trunk.levels[1].places_below
     assert torch.equal(weights[name][:, :old], fresh[name][:, :old])
@@ -71,11 +71,46 @@ def test_level_one_is_copied_input_by_input():
     asked = torch.tensor([2, 3, 7])
     candidate = posed(network, Growth((2, 2)), asked)
     fresh = candidate.initial(seeds.generator(1))
-    weights = inherited(candidate, fresh, network.blocks[0], asked)
+    weights = inherited(candidate, fresh, network.blocks[:1], asked)
     source = network.blocks[0].weights["1.weight"]
     for row in weights["1.weight"]:
         assert row[1] == 0  # the first network does not see input 3
         assert any(torch.equal(row[[0, 2]], candidate_row[[1, 3]]) for candidate_row in source)
+
+
+@pytest.mark.parametrize("trunk", ["lenet", "resnet"])
+@pytest.mark.parametrize("lends", [True, False])
+def test_units_on_images_start_as_the_mean_of_all_that_earlier_tasks_made_of_them(trunk, lends):
+    network, _ = first_network(trunk)
+    grow(network, Growth(tuple(w - 1 for w in BASES[trunk])), seed=1, lends=lends)
+    grow(network, Growth(BASES[trunk], reuse=False), seed=2)
+    first, narrow, wide = network.blocks
+    candidate = posed(network, Growth(BASES[trunk], reuse=False))
+    fresh = candidate.initial(seeds.generator(1))
+    copies = inherited(candidate, fresh, [first], None)
+    weights = inherited(candidate, fresh, network.blocks, None)
+    name = "weight" if trunk == "lenet" else "first"
+    for number, (width, below) in enumerate(
+        zip(BASES[trunk], (None, *BASES[trunk]), strict=False), 1
+    ):
+        key = f"{number}.{name}"
+        mean = (copies[key] + wide.weights[key]) / 2
+        torch.testing.assert_close(weights[key][-1], mean[-1])  # the narrow block has no such unit
+        own = narrow.weights[key]
+        inputs = own.shape[1] if below is None else below - 1
+        own = own[:, own.shape[1] - inputs :]
+        mean = (copies[key] + wide.weights[key])[: width - 1, :inputs] + own
+        torch.testing.assert_close(weights[key][: width - 1, :inputs], mean / 3)
+
+
+def test_vectors_start_as_the_first_networks_copies_alone():
+    network, _ = first_network("mlp")
+    grow(network, Growth(BASES["mlp"], reuse=False), seed=2)
+    candidate = posed(network, Growth(BASES["mlp"], reuse=False))
+    fresh = candidate.initial(seeds.generator(1))
+    copies = inherited(candidate, fresh, network.blocks[:1], None)
+    weights = inherited(candidate, fresh, network.blocks, None)
+    assert all(torch.equal(weights[name], copies[name]) for name in weights)
 
 
 @pytest.mark.parametrize("inherit", [True, False])

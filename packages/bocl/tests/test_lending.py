@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from made_tasks import made_samples
 
 from bocl import BOCL, certificate, seeds
-from bocl.blocks import run_block
+from bocl.cache import FeatureCache
 from bocl.candidate import Candidate
 from bocl.complexity import growth_cost
 from bocl.errors import CertificateError
 from bocl.growth import Growth
-from bocl.inheriting import inherited
-from bocl.lending import offer
+from bocl.inheriting import borrowable, inherited
 from bocl.network import Network
 from bocl.search.rivals import FixedGrowth
 from bocl.trunks.architectures import make_trunk
+from bocl.views import View
 
 BASE = BASES["lenet"]
 SHAPE = (1, 20, 20)  # two by two places are left to flatten
@@ -40,42 +40,34 @@ def borrower(network, largest, **changes):
         inputs=network.trunk.input_units,
         old_units=units,
         gate_kind="none",
-        **{"lent": offer(network, units)} | changes,
+        **{"lent": borrowable(network, units)} | changes,
     )
 
 
 def test_copies_under_the_lent_level_are_the_first_network():
     network = first_network()
-    first, candidate, growth = network.blocks[0], borrower(network, Growth(BASE)), Growth(BASE)
-    weights = inherited(candidate, candidate.initial(seeds.generator(1)), first, None)
-    head = torch.zeros(3, 3 * BASE[2])
-    head[:, BASE[2] : 2 * BASE[2]] = first.weights["head.weight"]  # old, lent, own
+    first, growth = network.blocks[0], Growth(BASE)
+    candidate = borrower(network, growth)
+    fresh = candidate.initial(seeds.generator(1))
+    weights = candidate.slice(inherited(candidate, fresh, [first], None), growth)
+    head = torch.zeros_like(weights["head.weight"])
+    head[:, : BASE[2]] = first.weights["head.weight"]  # of the lent units; own ones follow
     weights |= {"head.weight": head, "head.bias": first.weights["head.bias"]}
-    inputs = made_samples(9, SHAPE).inputs
-    logits = run_block(
-        network.trunk,
-        growth,
-        weights,
-        inputs,
-        old=lambda level: torch.zeros(9, BASE[2]) if level == 3 else None,
-        units_read=lambda level: [BASE[2] if level == 3 else 0],
-        lent=candidate.lent_to(growth),
-    )
-    torch.testing.assert_close(logits, network.logits(0, inputs), rtol=1e-4, atol=1e-5)
+    samples = made_samples(9, SHAPE)
+    seen = FeatureCache(network, samples, View(), None, offered=None, reuse=True)
+    logits = candidate.logits(weights, growth, seen.batch(torch.arange(9)))
+    wanted = network.logits(0, samples.inputs)
+    torch.testing.assert_close(logits, wanted, rtol=1e-4, atol=1e-5)
 
 
 @settings(max_examples=20, deadline=None)
-@given(widths=st.tuples(*(st.integers(1, width + 2) for width in BASE)), data=st.data())
-def test_a_borrower_computes_the_slow_reference(widths, data):
+@given(widths=st.tuples(*(st.integers(1, width + 2) for width in BASE)))
+def test_a_borrower_computes_the_slow_reference_and_reads_no_earlier_unit(widths):
     network = first_network()
-    growth, lends = Growth(widths), data.draw(st.booleans())
-    samples, trained = grow(network, growth, gate_kind="none", seed=1, lends=lends)
+    samples, trained = grow(network, Growth(widths), gate_kind="none", seed=1, lends=True)
     block, first = network.blocks[1], network.blocks[0]
-    assert (block.copied is not None) is lends
+    assert network.depths(1) == [0]
     torch.testing.assert_close(network.logits(1, samples.inputs), trained, rtol=1e-5, atol=1e-5)
-    if not lends:
-        return
-    own = network.features_to(samples.inputs, [3])[0][2].double()
     maps = samples.inputs
     for number in (1, 2):
         weight, bias = (block.weights[f"{number}.{name}"] for name in ("weight", "bias"))
@@ -88,20 +80,33 @@ def test_a_borrower_computes_the_slow_reference(widths, data):
         columns = first.weights["3.weight"][:, unit * places : (unit + 1) * places].double()
         borrowed += maps[:, place].flatten(1) @ columns.T
     top = maps.flatten(1) @ block.weights["3.weight"].double().T + block.weights["3.bias"]
-    read = torch.cat([own, borrowed.relu(), top.relu()], 1)
+    read = torch.cat([borrowed.relu(), top.relu()], 1)
     wanted = read @ block.weights["head.weight"].double().T + block.weights["head.bias"]
     torch.testing.assert_close(trained.double(), wanted, rtol=1e-4, atol=1e-4)
 
 
+def test_a_growth_borrows_or_reads_and_one_of_nothing_reads():
+    network = first_network()
+    candidate = borrower(network, Growth(BASE))
+    assert candidate.read(Growth((2, 3, 2))) == [[0], [0], [0]]
+    assert candidate.read(Growth((0, 0, 0))) == [[0], [0], [BASE[2]]]
+    whole = candidate.initial(seeds.generator(1))
+    head = whole["head.weight"]
+    assert torch.equal(candidate.slice(whole, Growth((0, 0, 0)))["head.weight"], head[:, : BASE[2]])
+    part = candidate.slice(whole, Growth((2, 3, 2)))["head.weight"]
+    assert torch.equal(part, head[:, BASE[2] : 2 * BASE[2] + 2])
+
+
 def test_what_is_borrowed_costs_the_heads_weights_and_the_places_of_copies():
     network = first_network()
-    growth = Growth((2, 3, 2))
-    with_lent, without = (borrower(network, Growth(BASE), **c) for c in ({}, {"lent": None}))
-    cost = [growth_cost(candidate, growth, "parameters") for candidate in (with_lent, without)]
-    assert cost[0] - cost[1] == 3 * BASE[2] + 3
-    macs = [growth_cost(candidate, growth, "macs") for candidate in (with_lent, without)]
-    places = network.trunk.levels[1].places
-    assert macs[0] - macs[1] == BASE[1] * places[0] * places[1] * BASE[2] + 3 * BASE[2]
+    growth, candidate = Growth((2, 3, 2)), borrower(network, Growth(BASE))
+    own = (2 * 25 + 2) + (3 * 2 * 25 + 3) + (2 * 3 * 4 + 2)
+    head = 3 * (BASE[2] + 2) + 3
+    assert growth_cost(candidate, growth, "parameters") == own + head + 3
+    grow(network, growth, gate_kind="none", seed=1, lends=True)
+    assert network.blocks[1].parameters == own + head + 3
+    macs = 2 * 25 * 16**2 + 3 * 2 * 25 * 4**2 + 2 * 3 * 4 + BASE[2] * BASE[1] * 4 + head - 3
+    assert growth_cost(candidate, growth, "macs") == network.macs(1) == macs
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def block_shapes(
         if width > 0:
             for name, shape in shapes(level, below, width).items():
                 result[f"{number}.{name}"] = shape
-        old = sum(units_read[number - 1]) if growth.reuse else 0
+        old = sum(units_read[number - 1])
         reader_exists = number == len(trunk.levels) or growth.widths[number] > 0
         if old and reader_exists:
             result |= gates.shapes(gate_kind, number, units_read[number - 1])

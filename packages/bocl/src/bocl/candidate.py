@@ -45,20 +45,35 @@ class Candidate:
         self.classes = classes
         self.inputs = inputs
         self.old_units = [list(units) for units in old_units]
+        self._stored = [units if largest.reuse else [0] * len(units) for units in self.old_units]
         self.gate_kind = gate_kind
         self.lent = lent
 
     def shapes(self, growth: Growth) -> dict[str, tuple[int, ...]]:
         """Returns the shapes of all weights of a growth."""
+        return self._shapes(growth, self.read(growth))
+
+    def _shapes(self, growth: Growth, read: Sequence[Sequence[int]]) -> dict[str, tuple[int, ...]]:
         return block_shapes(
             self.trunk,
             growth,
             classes=self.classes,
             inputs=self.inputs,
-            units_read=self.old_units,
+            units_read=read,
             gate_kind=self.gate_kind,
             lent=self.lent_to(growth),
         )
+
+    def read(self, growth: Growth) -> list[list[int]]:
+        """Returns, for each level, how many units of each earlier block a growth reads above it.
+
+        Those that it borrows of the first network take the place of those that it would read.
+        """
+        lent = self.lent_to(growth)
+        return [
+            units if growth.reuse and (lent is None or lent.number != number) else [0] * len(units)
+            for number, units in enumerate(self.old_units, start=1)
+        ]
 
     def lent_to(self, growth: Growth) -> Lent | None:
         """Returns what a growth borrows."""
@@ -69,13 +84,13 @@ class Candidate:
         return all(math.prod(shape) > 0 for shape in self.shapes(growth).values())
 
     def initial(self, generator: torch.Generator) -> dict[str, Tensor]:
-        """Returns fresh weights of the largest growth."""
-        return initialise(self.shapes(self.largest), generator)
+        """Returns fresh weights of which every growth's are slices."""
+        return initialise(self._shapes(self.largest, self._stored), generator)
 
     def slice(self, weights: Mapping[str, Tensor], growth: Growth) -> dict[str, Tensor]:
-        """Returns a growth's weights as slices of the largest one's."""
+        """Returns a growth's weights as slices of those that `initial` gave."""
         result: dict[str, Tensor] = {}
-        wanted = self.shapes(growth)
+        wanted, read = self.shapes(growth), self.read(growth)
         for name, shape in wanted.items():
             if name.startswith("gate."):
                 result[name] = weights[name]
@@ -85,18 +100,20 @@ class Candidate:
             value = weights[name]
             for dimension, role in enumerate(level.roles[weight]):
                 start = 0
-                if role == "in" and self.largest.reuse and not growth.reuse and prefix != "1":
+                if role == "in" and prefix != "1":
                     number = len(self.trunk.levels) if prefix == "head" else int(prefix) - 1
-                    start = sum(self.old_units[number - 1]) * level.places_below
+                    unread = sum(self._stored[number - 1]) - sum(read[number - 1])
+                    start = unread * level.places_below
                 value = value.narrow(dimension, start, shape[dimension])
             result[name] = value
         return result
 
     def logits(self, weights: Mapping[str, Tensor], growth: Growth, batch: Batch) -> Tensor:
         """Returns (batch, classes) of a growth with its own weights."""
+        read = self.read(growth)
 
         def old(level: int) -> Tensor | None:
-            return batch.old[level - 1] if growth.reuse and batch.old else None
+            return batch.old[level - 1] if sum(read[level - 1]) else None
 
         return run_block(
             self.trunk,
@@ -104,6 +121,6 @@ class Candidate:
             weights,
             batch.entry,
             old=old,
-            units_read=lambda level: self.old_units[level - 1],
+            units_read=lambda level: read[level - 1],
             lent=self.lent_to(growth),
         )

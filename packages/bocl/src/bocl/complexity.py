@@ -54,8 +54,8 @@ def _indices(candidate: Candidate, growth: Growth) -> int:
     every = candidate.inputs == candidate.trunk.input_units
     inputs = candidate.inputs if candidate.trunk.flat and growth.widths[0] and not every else 0
     readers = (*growth.widths[1:], candidate.classes)
-    levels = zip(candidate.old_units, readers, strict=True)
-    read = sum(sum(units) for units, reader in levels if reader) if growth.reuse else 0
+    levels = zip(candidate.read(growth), readers, strict=True)
+    read = sum(sum(units) for units, reader in levels if reader)
     lent = candidate.lent_to(growth)
     return inputs + read + (0 if lent is None else len(lent.copied))
 
@@ -63,11 +63,11 @@ def _indices(candidate: Candidate, growth: Growth) -> int:
 def _macs(candidate: Candidate, growth: Growth) -> int:
     total, below = 0, candidate.inputs
     lent = candidate.lent_to(growth)
-    levels = zip(candidate.trunk.levels, growth.widths, candidate.old_units, strict=True)
+    levels = zip(candidate.trunk.levels, growth.widths, candidate.read(growth), strict=True)
     for number, (level, width, old) in enumerate(levels, start=1):
         if width:
             total += level.macs(below, width)
-        below = width + (sum(old) if growth.reuse else 0)
+        below = width + sum(old)
         if lent is not None and lent.number == number:
             total += lent.macs(level)
             below += lent.width

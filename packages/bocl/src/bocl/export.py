@@ -90,7 +90,7 @@ class TaskModule(nn.Module):
             own.enter(entry),
             old=lambda level: network.read(own, level, outs),
             units_read=own.units_read,
-            lent=network.lent(own),
+            lent=network.lent(own.copied),
         )
 
     @property

@@ -182,7 +182,7 @@ class TaskFitter:
             candidate,
             whole.part(range(len(data.train))),
             whole.part(range(len(data.train), len(whole))),
-            first=network.blocks[0] if settings.inherit and len(network) else None,
+            ancestors=network.blocks if settings.inherit else (),
             inputs=seen.inputs,
             settings=settings,
             journal=journal,

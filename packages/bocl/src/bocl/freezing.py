@@ -45,15 +45,16 @@ def unread_units(
     A unit counts by the size of what it adds: its gate times the norm of its column times the root
     mean square of its feature; too little is less than `share` of the largest.
     """
-    if not growth.reuse or share == 0:
+    if share == 0:
         return {}
+    read = candidate.read(growth)
     batch = data.batch(torch.arange(min(SAMPLED, len(data))))
     result = {}
     for level, features in enumerate(batch.old, start=1):
         names = readers_of(candidate.trunk, growth, level)
-        if not names or features.shape[1] == 0:
+        units = read[level - 1]
+        if not names or sum(units) == 0:
             continue
-        units = candidate.old_units[level - 1]
         size = features.transpose(0, 1).flatten(1).square().mean(1)
         entries = torch.cat(
             [columns(weights, name, sum(units), candidate.trunk) for name in names], 1
@@ -141,10 +142,10 @@ def freeze(
     frozen = {name: weight.clone() for name, weight in weights.items()}
     reads: list[tuple[Tensor, ...]] = []
     attention: list[tuple[float, ...]] = []
-    for level, units in enumerate(candidate.old_units, start=1):
+    for level, units in enumerate(candidate.read(growth), start=1):
         names = readers_of(candidate.trunk, growth, level)
         total = sum(units)
-        if not growth.reuse or not names or total == 0:
+        if not names or total == 0:
             reads.append(tuple(torch.zeros(0, dtype=torch.long) for _ in units))
             attention.append(tuple(0.0 for _ in units))
             continue
@@ -185,8 +186,8 @@ def silent_units(
     candidate: Candidate, growth: Growth, weights: Mapping[str, Tensor], level: int
 ) -> Tensor:
     """Returns which earlier units (units,) bool have only zero weights above a level."""
-    total = sum(candidate.old_units[level - 1])
-    names = readers_of(candidate.trunk, growth, level) if growth.reuse else []
+    total = sum(candidate.read(growth)[level - 1])
+    names = readers_of(candidate.trunk, growth, level)
     if not names or total == 0:
         return torch.zeros(0, dtype=torch.bool)
     entries = torch.cat([columns(weights, name, total, candidate.trunk) for name in names], 1)

@@ -3,6 +3,9 @@
 Copies learn from few samples what fresh units would need many for, and cost no parameter. The first
 network's units are ranked by what they pass on, so that a narrow growth inherits those that counted
 most. What new units read of earlier ones starts fresh, and so does the head: the labels are new.
+
+On images they start as the mean of the first network's and of what each task since has made of its
+copies: what one task alone wanted of them averages out.
 """
 
 from __future__ import annotations
@@ -14,27 +17,32 @@ import torch
 from bocl.freezing import readers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
     from bocl.blocks import Block
     from bocl.candidate import Candidate
+    from bocl.lending import Lent
+    from bocl.network import Network
     from bocl.trunks.architectures import Trunk
 
 
 def inherited(
-    candidate: Candidate, fresh: Mapping[str, Tensor], first: Block, inputs: Tensor | None
+    candidate: Candidate,
+    fresh: Mapping[str, Tensor],
+    blocks: Sequence[Block],
+    inputs: Tensor | None,
 ) -> dict[str, Tensor]:
     """Returns fresh weights of a candidate's largest growth with the first network's in them.
 
     Args:
         candidate: the widest growth of a task.
         fresh: its weights as drawn.
-        first: the first task's block, which reads no other.
+        blocks: of earlier tasks; the first reads no other, all others' units began as its copies.
         inputs: input units that the candidate's level 1 reads, None for all.
     """
-    trunk, largest = candidate.trunk, candidate.largest
+    trunk, largest, first = candidate.trunk, candidate.largest, blocks[0]
     result = dict(fresh)
     below = torch.zeros(0, dtype=torch.long)  # copied units of the level below
     for number, (level, width) in enumerate(zip(trunk.levels, largest.widths, strict=True), 1):
@@ -55,10 +63,26 @@ def inherited(
                 copy = copy.index_select(1, _flattened(below, level.places_below))
                 start = old * level.places_below
                 place.append(slice(start, start + copy.shape[1]))
+            if not trunk.flat:
+                copy = _mean(copy, [_own(block, trunk, number, name) for block in blocks[1:]])
             result[key] = fresh[key].clone()
             result[key][tuple(place)] = copy
         below = units
     return result
+
+
+def borrowable(network: Network, old_units: Sequence[Sequence[int]]) -> Lent | None:
+    """Returns the first network's flattening level for the next task, None where it cannot borrow.
+
+    Args:
+        network: earlier tasks.
+        old_units: for each level, the units of each earlier block that the task may read above it;
+            one that reads any below the flattening level has other units there than copies.
+    """
+    number = network.trunk.flattening
+    if number is None or not len(network) or any(old_units[number - 2]):
+        return None
+    return network.lent(ranked(network.trunk, network.blocks[0], number - 1))
 
 
 def ranked(trunk: Trunk, first: Block, number: int) -> Tensor:
@@ -70,6 +94,28 @@ def ranked(trunk: Trunk, first: Block, number: int) -> Tensor:
         entries = first.weights[name].transpose(0, 1).reshape(len(incoming), -1)
         outgoing = outgoing + entries.square().sum(1)
     return (incoming * outgoing.sqrt()).argsort(descending=True, stable=True)
+
+
+def _own(block: Block, trunk: Trunk, number: int, name: str) -> Tensor:
+    """Returns a block's weight of a level, without what it reads of earlier blocks."""
+    level = trunk.levels[number - 1]
+    weight = block.weights.get(f"{number}.{name}", torch.zeros(0))
+    if number == 1 or level.roles[name][1:2] != ("in",):
+        return weight
+    below = block.growth.widths[number - 2] * level.places_below
+    return weight[:, weight.shape[1] - below :] if weight.numel() else weight
+
+
+def _mean(first: Tensor, others: Sequence[Tensor]) -> Tensor:
+    """Returns, entry by entry, the mean of a weight and of others that may hold less or more."""
+    total, count = first.clone(), torch.ones_like(first)
+    for other in others:
+        if other.numel():
+            pairs = zip(first.shape, other.shape, strict=True)
+            corner = tuple(slice(0, min(here, there)) for here, there in pairs)
+            total[corner] += other[corner]
+            count[corner] += 1
+    return total / count
 
 
 def _on_inputs(weight: Tensor, first: Block, inputs: Tensor | None, trunk: Trunk) -> Tensor:

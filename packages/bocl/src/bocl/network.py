@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from bocl.blocks import join, run_block, run_level
-from bocl.lending import lent
+from bocl.lending import Lent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from bocl.blocks import Block
-    from bocl.lending import Lent
     from bocl.trunks.architectures import Trunk
     from bocl.views import View
 
@@ -66,14 +65,21 @@ class Network:
             block.enter(entry),
             old=lambda level: self.read(block, level, outs),
             units_read=block.units_read,
-            lent=self.lent(block),
+            lent=self.lent(block.copied),
         )
 
-    def lent(self, block: Block) -> Lent | None:
-        """Returns what a block borrows of the first one."""
-        if block.copied is None:
+    def lent(self, copied: Tensor | None) -> Lent | None:
+        """Returns the first block's flattening level for a borrower, None where there is none.
+
+        Args:
+            copied: (units,) below that level that the borrower's own are copies of.
+        """
+        number = self.trunk.flattening
+        if number is None or copied is None:
             return None
-        return lent(self.trunk, self.blocks[0], block.copied)
+        first, names = self.blocks[0], self.trunk.levels[number - 1].roles
+        weights = {name: first.weights[f"{number}.{name}"] for name in names}
+        return Lent(number, weights, first.growth.widths[number - 2], copied)
 
     def depths(self, task: int) -> list[int]:
         """Returns, for each block before a task's, the highest level that the task needs of it."""
@@ -181,7 +187,7 @@ class Network:
             for source, depth in enumerate(self.depths(task))
         )
         block = self.blocks[task]
-        borrowed = self.lent(block)
+        borrowed = self.lent(block.copied)
         if borrowed is not None:
             total += borrowed.macs(self.trunk.levels[borrowed.number - 1])
         return (

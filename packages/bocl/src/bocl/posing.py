@@ -9,7 +9,7 @@ from bocl.candidate import Candidate
 from bocl.complexity import base_cost, growth_cost
 from bocl.errors import SettingsError
 from bocl.growth import Growth
-from bocl.lending import offer
+from bocl.inheriting import borrowable
 from bocl.search.space import Space, full_space, log_space
 from bocl.search.trials import Problem
 
@@ -57,7 +57,7 @@ def pose_candidate(
         inputs=trunk.input_units if seen.inputs is None else len(seen.inputs),
         old_units=old_units,
         gate_kind=settings.gates,
-        lent=offer(network, old_units) if settings.inherit else None,
+        lent=borrowable(network, old_units) if settings.inherit else None,
     )
     if not candidate.feeds(largest):
         raise SettingsError(

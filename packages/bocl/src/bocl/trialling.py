@@ -43,7 +43,7 @@ class Trialling:
     """Measures growths of one candidate.
 
     Args:
-        first: the first task's block, whose units new ones start as copies of; None for fresh ones.
+        ancestors: earlier blocks, of which new units start as copies; none for fresh units.
         inputs: input units that the candidate's level 1 reads, None for all.
         key: seeds and names this task's work.
     """
@@ -54,13 +54,13 @@ class Trialling:
         data: FeatureCache,
         validation: FeatureCache,
         *,
-        first: Block | None,
+        ancestors: Sequence[Block],
         inputs: Tensor | None,
         settings: Settings,
         journal: Journal,
         key: tuple[object, ...],
     ) -> None:
-        self._first, self._inputs = first, inputs
+        self._ancestors, self._inputs = ancestors, inputs
         self.candidate = candidate
         self.data = data
         self.validation = validation
@@ -104,9 +104,9 @@ class Trialling:
     def _initial(self) -> dict[str, Tensor]:
         """Returns the largest growth's weights before any training."""
         fresh = self.candidate.initial(seeds.generator(*self._key, "initial"))
-        if self._first is None:
+        if not self._ancestors:
             return fresh
-        return inherited(self.candidate, fresh, self._first, self._inputs)
+        return inherited(self.candidate, fresh, self._ancestors, self._inputs)
 
     def train_shared(self, choices: Sequence[Growth]) -> None:
         """Trains the nested network: the largest growth and a drawn one in every step."""
