@@ -17,7 +17,9 @@ from bocl.errors import CertificateError
 from bocl.growth import Growth
 from bocl.inheriting import borrowable, inherited
 from bocl.network import Network
+from bocl.posing import pose_problem
 from bocl.search.rivals import FixedGrowth
+from bocl.settings import Settings
 from bocl.trunks.architectures import make_trunk
 from bocl.views import View
 
@@ -107,6 +109,27 @@ def test_what_is_borrowed_costs_the_heads_weights_and_the_places_of_copies():
     assert network.blocks[1].parameters == own + head + 3
     macs = 2 * 25 * 16**2 + 3 * 2 * 25 * 4**2 + 2 * 3 * 4 + BASE[2] * BASE[1] * 4 + head - 3
     assert growth_cost(candidate, growth, "macs") == network.macs(1) == macs
+
+
+def test_a_search_offers_a_borrower_no_level_far_narrower_than_its_others():
+    trunk = make_trunk("lenet", SHAPE, (16, 32, 90))
+    network = Network(trunk)
+    grow(network, Growth(trunk.base, reuse=False))
+    candidate = Candidate(
+        trunk,
+        Growth(trunk.most_growth),
+        classes=3,
+        inputs=trunk.input_units,
+        old_units=[[0], [0], [90]],
+        gate_kind="none",
+        lent=borrowable(network, [[0], [0], [90]]),
+    )
+    posed = pose_problem(candidate, Settings(trunk="lenet"), validation=50, seed=0, landscapes=())
+    offered = [growth.widths for growth in posed.space.choices if candidate.lent_to(growth)]
+    assert trunk.most_growth in offered
+    for widths in offered:
+        shares = [width / most for width, most in zip(widths, trunk.most_growth, strict=True)]
+        assert max(shares) <= 8 * min(shares)
 
 
 @pytest.mark.parametrize(

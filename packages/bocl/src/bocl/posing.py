@@ -10,7 +10,7 @@ from bocl.complexity import base_cost, growth_cost
 from bocl.errors import SettingsError
 from bocl.growth import Growth
 from bocl.inheriting import borrowable
-from bocl.search.space import Space, full_space, log_space
+from bocl.search.space import Space, full_space, is_even, log_space
 from bocl.search.trials import Problem
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ def pose_problem(
         growth
         for growth in whole.choices
         if candidate.feeds(growth)
+        and (candidate.lent_to(growth) is None or is_even(growth, largest))
         and (growth.none or not settings.limit or cost(growth) <= settings.limit)
     )
     return Problem(

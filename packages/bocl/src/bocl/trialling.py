@@ -149,7 +149,7 @@ class Trialling:
             steps = max(LEAST_TUNED, round(TUNED * self._final_steps))
             schedule = Schedule(10_000, self._settings.batch, self._settings.rate / 2)
         elif fidelity == "short":
-            schedule = Schedule(1, self._settings.batch, self._settings.rate)
+            schedule = Schedule(1, self._settings.batch, self._settings.rate, annealed=True)
             steps = max(1, math.ceil(len(self.data) / self._settings.batch) // 2)
         keeper = self._journal if fidelity == "full" else None
         loss = self.loss(growth)

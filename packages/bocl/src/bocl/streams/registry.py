@@ -31,7 +31,7 @@ IMAGES = {
     "flips": True,
     "batch": 64,
     "rate": 2e-3,
-    "alpha": 0.05,
+    "alpha": 0.01,
     "limit": 1 / 6,
     "views": "none",
     "fidelity": "short",
