@@ -111,25 +111,14 @@ def test_what_is_borrowed_costs_the_heads_weights_and_the_places_of_copies():
     assert growth_cost(candidate, growth, "macs") == network.macs(1) == macs
 
 
-def test_a_search_offers_a_borrower_no_level_far_narrower_than_its_others():
-    trunk = make_trunk("lenet", SHAPE, (16, 32, 90))
-    network = Network(trunk)
-    grow(network, Growth(trunk.base, reuse=False))
-    candidate = Candidate(
-        trunk,
-        Growth(trunk.most_growth),
-        classes=3,
-        inputs=trunk.input_units,
-        old_units=[[0], [0], [90]],
-        gate_kind="none",
-        lent=borrowable(network, [[0], [0], [90]]),
-    )
-    posed = pose_problem(candidate, Settings(trunk="lenet"), validation=50, seed=0, landscapes=())
+def test_a_search_offers_a_borrower_every_map_and_any_width_above():
+    network = first_network()
+    candidate = borrower(network, Growth(BASE))
+    wide = Settings(trunk="lenet", largest=BASE)
+    posed = pose_problem(candidate, wide, validation=50, seed=0, landscapes=())
     offered = [growth.widths for growth in posed.space.choices if candidate.lent_to(growth)]
-    assert trunk.most_growth in offered
-    for widths in offered:
-        shares = [width / most for width, most in zip(widths, trunk.most_growth, strict=True)]
-        assert max(shares) <= 8 * min(shares)
+    assert offered == [(*BASE[:2], width) for width in (1, 3, 6)]
+    assert posed.space.choices[0].none
 
 
 @pytest.mark.parametrize(

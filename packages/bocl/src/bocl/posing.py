@@ -10,7 +10,7 @@ from bocl.complexity import base_cost, growth_cost
 from bocl.errors import SettingsError
 from bocl.growth import Growth
 from bocl.inheriting import borrowable
-from bocl.search.space import Space, full_space, is_even, log_space
+from bocl.search.space import Space, full_space, log_space
 from bocl.search.trials import Problem
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def pose_problem(
         growth
         for growth in whole.choices
         if candidate.feeds(growth)
-        and (candidate.lent_to(growth) is None or is_even(growth, largest))
+        and _has_all_maps(candidate, growth)
         and (growth.none or not settings.limit or cost(growth) <= settings.limit)
     )
     return Problem(
@@ -111,6 +111,15 @@ def pose_problem(
         seed,
         [_logits(landscape) for landscape in landscapes if landscape],
     )
+
+
+def _has_all_maps(candidate: Candidate, growth: Growth) -> bool:
+    """Tells whether a growth feeds what it borrows as the first network does: with every map."""
+    lent = candidate.lent_to(growth)
+    if lent is None:
+        return True
+    below = slice(0, lent.number - 1)
+    return growth.widths[below] == candidate.largest.widths[below]
 
 
 def _largest(trunk: Trunk, settings: Settings) -> tuple[int, ...]:

@@ -82,14 +82,10 @@ def _feasible(widths: Sequence[Sequence[int]]) -> tuple[Growth, ...]:
         for combination in itertools.product(*widths)
     )
     largest = [level[-1] for level in widths]
-    return tuple(
-        growth
-        for growth in growths
-        if growth.feasible and (growth.reuse or is_even(growth, largest))
-    )
+    return tuple(growth for growth in growths if growth.feasible and _sensible(growth, largest))
 
 
-def is_even(growth: Growth, largest: Sequence[int]) -> bool:
-    """Tells whether a growth has no level far narrower than its others."""
+def _sensible(growth: Growth, largest: Sequence[int]) -> bool:
+    """Tells whether a growth that stands alone has no level far narrower than its others."""
     shares = [width / most for width, most in zip(growth.widths, largest, strict=True)]
-    return max(shares) <= MOST_UNEVEN * min(shares)
+    return growth.reuse or max(shares) <= MOST_UNEVEN * min(shares)
