@@ -110,6 +110,7 @@ def pose_problem(
         validation,
         seed,
         [_logits(landscape) for landscape in landscapes if landscape],
+        hasty=settings.fidelity == "short",
     )
 
 

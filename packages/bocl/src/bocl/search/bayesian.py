@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 MC_SAMPLES = 64
 MOST_WITH_PRIOR = 5
+FLATTERY = 2.0
 
 
 class BayesianSearch:
@@ -74,11 +75,17 @@ class BayesianSearch:
         return [] if gain < self.least_gain else chosen
 
     def recommend(self, problem: Problem, trials: Sequence[Trial]) -> Recommendation:
-        """Returns the best posterior mean of J over the growths tried or proposed by the model."""
+        """Returns the best posterior mean of J over the growths tried or proposed by the model.
+
+        Of hasty trials no growth must be ahead by `FLATTERY` standard deviations of its mean.
+        """
         choices = list(problem.space.choices)
         mean, deviation = Surrogate(problem, trials, self.kernel).accuracy(choices)
         costs = torch.tensor([problem.cost(growth) for growth in choices], dtype=torch.float64)
-        best = int((mean - problem.alpha * costs).argmax())
+        values = mean - problem.alpha * costs
+        if problem.hasty:
+            values -= FLATTERY * deviation * torch.tensor([growth.none for growth in choices])
+        best = int(values.argmax())
         return Recommendation(
             choices[best],
             dict(zip(choices, mean.tolist(), strict=True)),

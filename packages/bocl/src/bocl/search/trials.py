@@ -37,6 +37,8 @@ class Problem:
         validation: samples behind each accuracy.
         seed: of what the search draws.
         landscapes: of earlier tasks' searches, expected logit of accuracy by growth.
+        hasty: whether trials end before new units have learned what they can, so that they flatter
+            no growth.
     """
 
     space: Space
@@ -45,6 +47,7 @@ class Problem:
     validation: int
     seed: int
     landscapes: Sequence[Mapping[Growth, float]] = ()
+    hasty: bool = False
 
     def objective(self, trial: Trial) -> float:
         """Returns J of a trial as observed, noise included."""
