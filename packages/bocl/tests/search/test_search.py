@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from bocl.search.bayesian import BayesianSearch
 from bocl.search.controller import ReinforceSearch
 from bocl.search.pareto import choose_by_alpha, pareto_front
 from bocl.search.rivals import GridSearch, RandomSearch
-from bocl.search.space import MOST_CHOICES, full_space, log_space
+from bocl.search.space import MOST_CHOICES, Space, full_space, log_space
 from bocl.search.trials import Problem, Trial
 from bocl.trialling import search_growth
 
@@ -64,6 +65,17 @@ def test_no_growth_wins_where_growth_brings_nothing():
     task = problem(alpha=50.0)
     found, _ = run(BayesianSearch(most_trials=8), task)
     assert found.growth.none
+
+
+@pytest.mark.parametrize(("lead", "chosen"), [(0.005, False), (0.2, True)])
+def test_of_hasty_trials_no_growth_must_be_well_ahead(lead, chosen):
+    growths = [Growth((0, 0)), Growth((256, 64)), Growth((128, 64)), Growth((64, 32))]
+    draws = [0.6 + lead, 0.6, 0.59, 0.58]
+    trials = [Trial(g, drawn, cost(g)) for g, drawn in zip(growths, draws, strict=True)]
+    task = replace(problem(alpha=0.01), space=Space(SPACE.largest, tuple(growths)))
+    search = BayesianSearch()
+    assert search.recommend(task, trials).growth.none
+    assert search.recommend(replace(task, hasty=True), trials).growth.none is chosen
 
 
 def test_a_prior_from_like_tasks_needs_five_trials_at_most():
