@@ -72,7 +72,8 @@ def test_of_hasty_trials_no_growth_must_be_well_ahead(lead, chosen):
     growths = [Growth((0, 0)), Growth((256, 64)), Growth((128, 64)), Growth((64, 32))]
     draws = [0.6 + lead, 0.6, 0.59, 0.58]
     trials = [Trial(g, drawn, cost(g)) for g, drawn in zip(growths, draws, strict=True)]
-    task = replace(problem(alpha=0.01), space=Space(SPACE.largest, tuple(growths)))
+    space = Space(SPACE.largest, tuple(growths))
+    task = replace(problem(alpha=0.01), space=space, validation=500)
     search = BayesianSearch()
     assert search.recommend(task, trials).growth.none
     assert search.recommend(replace(task, hasty=True), trials).growth.none is chosen

@@ -77,14 +77,16 @@ class BayesianSearch:
     def recommend(self, problem: Problem, trials: Sequence[Trial]) -> Recommendation:
         """Returns the best posterior mean of J over the growths tried or proposed by the model.
 
-        Of hasty trials no growth must be ahead by `FLATTERY` standard deviations of its mean.
+        Of hasty trials no growth must be ahead by `FLATTERY` standard errors of its accuracy, as a
+        count of validation samples would have them: the model's own doubt is too small for that.
         """
         choices = list(problem.space.choices)
         mean, deviation = Surrogate(problem, trials, self.kernel).accuracy(choices)
         costs = torch.tensor([problem.cost(growth) for growth in choices], dtype=torch.float64)
         values = mean - problem.alpha * costs
         if problem.hasty:
-            values -= FLATTERY * deviation * torch.tensor([growth.none for growth in choices])
+            error = (mean * (1 - mean) / problem.validation).sqrt()
+            values -= FLATTERY * error * torch.tensor([growth.none for growth in choices])
         best = int(values.argmax())
         return Recommendation(
             choices[best],
