@@ -7,13 +7,11 @@ is terminated: then with everything that runs in it. Needs root and iproute2.
 
 import base64
 import contextlib
-import ctypes
 import json
 import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -21,16 +19,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import boto3
+import instance_metadata
 from pretend_aws import REGION, Aws
 
-_CLONE_NEWNET = 0x40000000
 _LOOK_S = 0.05
-_IMDS = "169.254.169.254"
 _INIT = """
 mount -t tmpfs tmpfs /var/lib && mount --bind {files} /mnt || exit 1
 hostname {name}
@@ -197,7 +194,7 @@ class Hosts:
             "meta-data/placement/availability-zone": str(instance.placement.availability_zone),
             "meta-data/local-ipv4": host.address,
         }
-        self._serve_metadata(host)
+        host.imds = instance_metadata.serve(self.namespace(host), host)
         init = _INIT.format(files=files, name=f"h{number}")
         unshare = ["unshare", "--pid", "--mount", "--uts", "--fork", "--kill-child", "--mount-proc"]
         with (files / "console").open("wb") as console:
@@ -221,30 +218,9 @@ class Hosts:
         _ip("netns", "add", name)
         _ip("link", "add", ours, "type", "veth", "peer", "name", "eth0", "netns", name)
         _ip("link", "set", ours, "master", self._bridge, "up")
-        batch = f"link set lo up\naddr add {_IMDS}/32 dev lo\naddr add {host.address}/24 dev eth0\n"
-        batch += "link set eth0 up\n"
+        batch = f"link set lo up\naddr add {instance_metadata.ADDRESS}/32 dev lo\n"
+        batch += f"addr add {host.address}/24 dev eth0\nlink set eth0 up\n"
         subprocess.run(["ip", "-n", name, "-batch", "-"], input=batch.encode(), check=True)
-
-    def _serve_metadata(self, host: Host) -> None:
-        made: list[socket.socket] = []
-
-        def listen() -> None:  # a socket stays in the namespace that its thread was in
-            with open(f"/run/netns/{self.namespace(host)}", "rb") as file:  # noqa: PTH123
-                if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), _CLONE_NEWNET):
-                    raise OSError(ctypes.get_errno(), "setns")
-            made.append(socket.create_server((_IMDS, 80), backlog=16))
-
-        thread = threading.Thread(target=listen)
-        thread.start()
-        thread.join()
-        handler = type("Handler", (_Imds,), {"host": host, "tokens": set()})
-        host.imds = _Quiet((_IMDS, 80), handler, bind_and_activate=False)
-        host.imds.daemon_threads = True
-        host.imds.socket.close()
-        host.imds.socket = made[0]
-        threading.Thread(
-            target=host.imds.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True
-        ).start()
 
     def _off(self, host: Host) -> None:
         if host.ended_at is not None:
@@ -258,48 +234,6 @@ class Hosts:
             host.imds.server_close()
         _ip("netns", "del", self.namespace(host), check=False)
         host.ended_at = time.monotonic()
-
-
-class _Quiet(ThreadingHTTPServer):
-    """Says nothing of callers that were killed while they called."""
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        pass
-
-
-class _Imds(BaseHTTPRequestHandler):
-    host: Host
-    tokens: set[str]
-    protocol_version = "HTTP/1.1"
-
-    def do_PUT(self) -> None:
-        known = self.path == "/latest/api/token"
-        lasting = self.headers.get("X-aws-ec2-metadata-token-ttl-seconds")
-        if not (known and lasting):
-            self._answer(400, "")
-            return
-        token = secrets.token_hex(16)
-        self.tokens.add(token)
-        self._answer(200, token)
-
-    def do_GET(self) -> None:
-        if self.headers.get("X-aws-ec2-metadata-token") not in self.tokens:
-            self._answer(401, "")
-            return
-        path = self.path.removeprefix("/latest/")
-        found = self.host.extra.get(path)
-        if path == "meta-data/spot/instance-action":
-            found = self.host.notice
-        self._answer(404 if found is None else 200, found or "")
-
-    def _answer(self, status: int, text: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text.encode())
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Says nothing."""
 
 
 def spot_notice(host: Host, seconds: float = 120.0) -> None:
