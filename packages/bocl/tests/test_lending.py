@@ -33,23 +33,23 @@ def first_network():
     return network
 
 
-def borrower(network, largest, **changes):
+def borrower(network):
     units = [[0], [0], [BASE[2]]]
     return Candidate(
         network.trunk,
-        largest,
+        Growth(BASE),
         classes=3,
         inputs=network.trunk.input_units,
         old_units=units,
         gate_kind="none",
-        **{"lent": borrowable(network, units)} | changes,
+        lent=borrowable(network, units),
     )
 
 
 def test_copies_under_the_lent_level_are_the_first_network():
     network = first_network()
     first, growth = network.blocks[0], Growth(BASE)
-    candidate = borrower(network, growth)
+    candidate = borrower(network)
     fresh = candidate.initial(seeds.generator(1))
     weights = candidate.slice(inherited(candidate, fresh, [first], None), growth)
     head = torch.zeros_like(weights["head.weight"])
@@ -89,7 +89,7 @@ def test_a_borrower_computes_the_slow_reference_and_reads_no_earlier_unit(widths
 
 def test_a_growth_borrows_or_reads_and_one_of_nothing_reads():
     network = first_network()
-    candidate = borrower(network, Growth(BASE))
+    candidate = borrower(network)
     assert candidate.read(Growth((2, 3, 2))) == [[0], [0], [0]]
     assert candidate.read(Growth((0, 0, 0))) == [[0], [0], [BASE[2]]]
     whole = candidate.initial(seeds.generator(1))
@@ -101,7 +101,7 @@ def test_a_growth_borrows_or_reads_and_one_of_nothing_reads():
 
 def test_what_is_borrowed_costs_the_heads_weights_and_the_places_of_copies():
     network = first_network()
-    growth, candidate = Growth((2, 3, 2)), borrower(network, Growth(BASE))
+    growth, candidate = Growth((2, 3, 2)), borrower(network)
     own = (2 * 25 + 2) + (3 * 2 * 25 + 3) + (2 * 3 * 4 + 2)
     head = 3 * (BASE[2] + 2) + 3
     assert growth_cost(candidate, growth, "parameters") == own + head + 3
@@ -113,7 +113,7 @@ def test_what_is_borrowed_costs_the_heads_weights_and_the_places_of_copies():
 
 def test_a_search_offers_a_borrower_every_map_and_any_width_above():
     network = first_network()
-    candidate = borrower(network, Growth(BASE))
+    candidate = borrower(network)
     wide = Settings(trunk="lenet", largest=BASE)
     posed = pose_problem(candidate, wide, validation=50, seed=0, landscapes=())
     offered = [growth.widths for growth in posed.space.choices if candidate.lent_to(growth)]

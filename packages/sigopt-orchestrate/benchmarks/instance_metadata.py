@@ -5,6 +5,7 @@ import secrets
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Protocol
 
 ADDRESS = "169.254.169.254"
@@ -28,7 +29,7 @@ def serve(namespace: str, told: Told) -> ThreadingHTTPServer:
     made: list[socket.socket] = []
 
     def listen() -> None:  # a socket stays in the namespace that its thread was in
-        with open(f"/run/netns/{namespace}", "rb") as file:  # noqa: PTH123
+        with Path("/run/netns", namespace).open("rb") as file:
             if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), _CLONE_NEWNET):
                 raise OSError(ctypes.get_errno(), "setns")
         made.append(socket.create_server((ADDRESS, 80), backlog=16))
@@ -85,5 +86,5 @@ class _Imds(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text.encode())
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+    def log_message(self, *_: object) -> None:
         """Says nothing."""

@@ -27,6 +27,9 @@ class Candidate:
         inputs: input units that level 1 reads.
         old_units: for each level, the units of each earlier block.
         lent: what growths may borrow.
+
+    Attributes:
+        stored: `old_units` that the weights of `initial` have inputs for: none if no growth reads.
     """
 
     def __init__(
@@ -45,7 +48,7 @@ class Candidate:
         self.classes = classes
         self.inputs = inputs
         self.old_units = [list(units) for units in old_units]
-        self._stored = [units if largest.reuse else [0] * len(units) for units in self.old_units]
+        self.stored = [units if largest.reuse else [0] * len(units) for units in self.old_units]
         self.gate_kind = gate_kind
         self.lent = lent
 
@@ -85,7 +88,7 @@ class Candidate:
 
     def initial(self, generator: torch.Generator) -> dict[str, Tensor]:
         """Returns fresh weights of which every growth's are slices."""
-        return initialise(self._shapes(self.largest, self._stored), generator)
+        return initialise(self._shapes(self.largest, self.stored), generator)
 
     def slice(self, weights: Mapping[str, Tensor], growth: Growth) -> dict[str, Tensor]:
         """Returns a growth's weights as slices of those that `initial` gave."""
@@ -102,7 +105,7 @@ class Candidate:
                 start = 0
                 if role == "in" and prefix != "1":
                     number = len(self.trunk.levels) if prefix == "head" else int(prefix) - 1
-                    unread = sum(self._stored[number - 1]) - sum(read[number - 1])
+                    unread = sum(self.stored[number - 1]) - sum(read[number - 1])
                     start = unread * level.places_below
                 value = value.narrow(dimension, start, shape[dimension])
             result[name] = value

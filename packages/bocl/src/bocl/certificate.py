@@ -59,11 +59,10 @@ def check_equal(network: Network, other: Network, task: int, seed: int) -> None:
 
 def weight_digests(network: Network, task: int) -> dict[str, str]:
     """Returns digests of all that a task's output depends on: its own tensors and earlier ones'."""
-    borrows = network.blocks[task].copied is not None
     return {
         f"{source}.{name}": files.digest(tensor)
         for source, depth in enumerate([*network.depths(task), 1])
-        if depth or (source == 0 and borrows)
+        if depth or network.lends(source, task)
         for name, tensor in sorted(network.blocks[source].tensors().items())
     }
 

@@ -114,5 +114,6 @@ def _block(
         for level in range(1, len(trunk.levels) + 1)
     )
     view = View(order, degrees)
-    attention = record.attention
-    return Block(record.growth, record.classes, view, inputs, reads, tensors, attention, copied)
+    return Block(
+        record.growth, record.classes, view, inputs, reads, tensors, record.attention, copied
+    )

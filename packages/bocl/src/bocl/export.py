@@ -54,11 +54,10 @@ class TaskModule(nn.Module):
         self._depths = network.depths(task)
         levels = len(self.trunk.levels)
         self._blocks: list[Block] = []
-        borrows = network.blocks[task].copied is not None
         for source, block in enumerate(network.blocks[: task + 1]):
             own = source == task
             depth = levels + 1 if own else self._depths[source]
-            lent = self.trunk.flattening if source == 0 and borrows else None
+            lent = network.lends(source, task)
             self._blocks.append(self._slimmed(source, block, depth, own=own, lent=lent))
         view = network.blocks[task].view
         self._turned = view.degrees % 360 != 0

@@ -46,8 +46,8 @@ def inherited(
     result = dict(fresh)
     below = torch.zeros(0, dtype=torch.long)  # copied units of the level below
     for number, (level, width) in enumerate(zip(trunk.levels, largest.widths, strict=True), 1):
-        units = ranked(trunk, first, number)[:width]
-        old = sum(candidate.old_units[number - 2]) if number > 1 and largest.reuse else 0
+        units = _ranked(trunk, first, number)[:width]
+        old = sum(candidate.stored[number - 2]) if number > 1 else 0
         for name, roles in level.roles.items():
             key = f"{number}.{name}"
             if key not in fresh:
@@ -64,7 +64,8 @@ def inherited(
                 start = old * level.places_below
                 place.append(slice(start, start + copy.shape[1]))
             if not trunk.flat:
-                copy = _mean(copy, [_own(block, trunk, number, name) for block in blocks[1:]])
+                grown = (block for block in blocks[1:] if key in block.weights)
+                copy = _mean(copy, [_own(block, trunk, number, name) for block in grown])
             result[key] = fresh[key].clone()
             result[key][tuple(place)] = copy
         below = units
@@ -82,10 +83,10 @@ def borrowable(network: Network, old_units: Sequence[Sequence[int]]) -> Lent | N
     number = network.trunk.flattening
     if number is None or not len(network) or any(old_units[number - 2]):
         return None
-    return network.lent(ranked(network.trunk, network.blocks[0], number - 1))
+    return network.lent(_ranked(network.trunk, network.blocks[0], number - 1))
 
 
-def ranked(trunk: Trunk, first: Block, number: int) -> Tensor:
+def _ranked(trunk: Trunk, first: Block, number: int) -> Tensor:
     """Returns a level's units, those first that pass on most: incoming times outgoing norm."""
     names = [name for name in trunk.levels[number - 1].roles if name in ("weight", "first")]
     incoming = first.weights[f"{number}.{names[0]}"].flatten(1).norm(dim=1)
@@ -99,22 +100,21 @@ def ranked(trunk: Trunk, first: Block, number: int) -> Tensor:
 def _own(block: Block, trunk: Trunk, number: int, name: str) -> Tensor:
     """Returns a block's weight of a level, without what it reads of earlier blocks."""
     level = trunk.levels[number - 1]
-    weight = block.weights.get(f"{number}.{name}", torch.zeros(0))
+    weight = block.weights[f"{number}.{name}"]
     if number == 1 or level.roles[name][1:2] != ("in",):
         return weight
     below = block.growth.widths[number - 2] * level.places_below
-    return weight[:, weight.shape[1] - below :] if weight.numel() else weight
+    return weight[:, weight.shape[1] - below :]
 
 
 def _mean(first: Tensor, others: Sequence[Tensor]) -> Tensor:
     """Returns, entry by entry, the mean of a weight and of others that may hold less or more."""
     total, count = first.clone(), torch.ones_like(first)
     for other in others:
-        if other.numel():
-            pairs = zip(first.shape, other.shape, strict=True)
-            corner = tuple(slice(0, min(here, there)) for here, there in pairs)
-            total[corner] += other[corner]
-            count[corner] += 1
+        pairs = zip(first.shape, other.shape, strict=True)
+        corner = tuple(slice(0, min(here, there)) for here, there in pairs)
+        total[corner] += other[corner]
+        count[corner] += 1
     return total / count
 
 

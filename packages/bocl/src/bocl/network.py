@@ -81,6 +81,11 @@ class Network:
         weights = {name: first.weights[f"{number}.{name}"] for name in names}
         return Lent(number, weights, first.growth.widths[number - 2], copied)
 
+    def lends(self, source: int, task: int) -> int | None:
+        """Returns the number of the level that a task borrows of a block, None for none."""
+        borrows = source == 0 and self.blocks[task].copied is not None
+        return self.trunk.flattening if borrows else None
+
     def depths(self, task: int) -> list[int]:
         """Returns, for each block before a task's, the highest level that the task needs of it."""
         depths = [0] * task
