@@ -58,9 +58,9 @@ def measure() -> dict[str, object]:
     base = Progressive(trunk, schedule)
     base.fit_task(first.train)
     samples, validation = split_validation(second.train, 1 / 12, seed=0)
-    caches = [
-        FeatureCache(base.network, part, View(), None, reuse=True) for part in (samples, validation)
-    ]
+    caches = [FeatureCache(base.network, part, View(), None) for part in (samples, validation)]
+    for cache in caches:
+        cache.hold()
     largest = Growth((MOST, MOST))
     candidate = Candidate(
         trunk,

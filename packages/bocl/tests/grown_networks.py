@@ -54,7 +54,7 @@ def grow(
     with torch.no_grad():
         parameters.vector.add_(noise, alpha=0.3)
     samples = made_samples(40, trunk.input_shape, classes, seed)
-    data = FeatureCache(network, samples, View(), inputs, offered=offered, reuse=growth.reuse)
+    data = FeatureCache(network, samples, View(), inputs, offered=offered)
     weights = parameters.leaves
     found = unread_units(candidate, growth, weights, data, prune)
     with torch.no_grad():

@@ -15,7 +15,6 @@ from bocl.inheriting import inherited
 from bocl.network import Network
 from bocl.search.rivals import FixedGrowth
 from bocl.trunks.architectures import make_trunk
-from bocl.views import View
 
 
 def posed(network, growth, inputs=None):
@@ -46,7 +45,7 @@ def test_a_copy_of_the_whole_first_network_has_its_features(trunk):
     features = network.trunk.enter(samples.inputs)
     for number, level in enumerate(network.trunk.levels, start=1):
         features = run_level(level, weights, str(number), features)
-    wanted = network.features(samples.inputs, View())[-1]
+    wanted = network.features(network.trunk.enter(samples.inputs))[-1]
     torch.testing.assert_close(
         features.flatten(1).sort(1).values, wanted.flatten(1).sort(1).values, rtol=1e-4, atol=1e-4
     )

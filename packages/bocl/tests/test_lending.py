@@ -56,7 +56,7 @@ def test_copies_under_the_lent_level_are_the_first_network():
     head[:, : BASE[2]] = first.weights["head.weight"]  # of the lent units; own ones follow
     weights |= {"head.weight": head, "head.bias": first.weights["head.bias"]}
     samples = made_samples(9, SHAPE)
-    seen = FeatureCache(network, samples, View(), None, offered=None, reuse=True)
+    seen = FeatureCache(network, samples, View(), None, offered=None)
     logits = candidate.logits(weights, growth, seen.batch(torch.arange(9)))
     wanted = network.logits(0, samples.inputs)
     torch.testing.assert_close(logits, wanted, rtol=1e-4, atol=1e-5)

@@ -64,13 +64,13 @@ def test_some_units_features_are_those_among_all(trunk, data):
     grow(network, Growth(base.base, reuse=False))
     for task in range(1, 4):
         samples, _ = grow(network, data.draw(growths(len(base.levels))), seed=task, prune=0.5)
-    whole = network.features(samples.inputs, View())
+    whole = network.features(network.trunk.enter(samples.inputs))
     chosen = [
         torch.tensor(sorted(data.draw(st.sets(st.integers(0, part.shape[1] - 1)))), dtype=int)
         for part in whole
     ]
     offered = Seen(View(), units=chosen).by_block(network)
-    some = network.features(samples.inputs, View(), offered)
+    some = network.features(network.trunk.enter(samples.inputs), offered)
     for part, units, found in zip(whole, chosen, some, strict=True):
         torch.testing.assert_close(found, part.index_select(1, units))
 
@@ -135,7 +135,7 @@ def test_narrow_growths_are_slices_that_compute_their_own_function(trunk):
     )
     largest = candidate.initial(seeds.generator(0))
     samples = made_samples(6, SHAPES[trunk])
-    batch = FeatureCache(network, samples, View(), None, reuse=True).batch(torch.arange(6))
+    batch = FeatureCache(network, samples, View(), None).batch(torch.arange(6))
     for growth in (
         Growth((2,) * levels),
         Growth((2,) * levels, reuse=False),
@@ -158,10 +158,10 @@ def test_gradients_of_a_block_are_exact():
     start = candidate.initial(seeds.generator(3))
     names = list(start)
     samples = made_samples(4, (5,), 2)
-    cache = FeatureCache(network, samples, View(), None, reuse=True)
+    cache = FeatureCache(network, samples, View(), None)
     batch = cache.batch(torch.arange(4))
     doubles = type(batch)(
-        batch.entry.double(), tuple(part.double() for part in batch.old), batch.targets
+        batch.entry.double(), batch.targets, lambda: tuple(part.double() for part in batch.old)
     )
 
     def function(*values):

@@ -1,9 +1,14 @@
-"""A task's samples with the frozen features that its new units read, computed once per task."""
+"""A task's samples with the frozen features of earlier blocks that its new units read.
+
+They are computed once per task where its growths read them. Where only a growth that is seldom
+chosen does, its short trial has them computed of its own batches, and no other sample.
+"""
 
 from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,7 +17,7 @@ from bocl.offering import by_block
 from bocl.trunks.layout import pixelwise, select_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
@@ -36,14 +41,10 @@ class Seen:
     inputs: Tensor | None = None
     units: list[Tensor] | None = None
 
-    def cache(
-        self, network: Network, samples: Samples, *, reuse: bool, flips: bool = False
-    ) -> FeatureCache:
+    def cache(self, network: Network, samples: Samples, *, flips: bool = False) -> FeatureCache:
         """Returns a cache of all that the task sees of samples."""
         offered = self.by_block(network)
-        return FeatureCache(
-            network, samples, self.view, self.inputs, offered=offered, reuse=reuse, flips=flips
-        )
+        return FeatureCache(network, samples, self.view, self.inputs, offered=offered, flips=flips)
 
     def by_block(self, network: Network) -> list[list[Tensor]]:
         """Returns, for each level and block, the units of the block that the task may read."""
@@ -65,20 +66,55 @@ class Batch:
 
     Attributes:
         entry: (batch, kept inputs...).
-        old: for each level, earlier blocks' features (batch, units, *places).
         targets: (batch,).
+        earlier: gives `old`; called once, if at all.
     """
 
     entry: Tensor
-    old: tuple[Tensor, ...]
     targets: Tensor
+    earlier: Callable[[], tuple[Tensor, ...]]
+
+    @cached_property
+    def old(self) -> tuple[Tensor, ...]:
+        """For each level, earlier blocks' features (batch, units, *places)."""
+        return self.earlier()
+
+
+class _Earlier:
+    """Features of earlier blocks for a fixed set of samples: on demand until they are held.
+
+    Args:
+        entry: (n, input units...) of all samples.
+        offered: for each level and block, which of its units; None for all.
+    """
+
+    def __init__(
+        self, network: Network, entry: Tensor, offered: Sequence[Sequence[Tensor]] | None
+    ) -> None:
+        self._network, self._offered = network, offered
+        self._entry: Tensor | None = entry
+        self._held: tuple[Tensor, ...] = ()
+
+    def hold(self) -> None:
+        """Computes all, once."""
+        if self._entry is not None:
+            self._held, self._entry = self._features(self._entry), None
+
+    def __call__(self, rows: Tensor) -> tuple[Tensor, ...]:
+        if self._entry is not None:
+            return self._features(select_rows(self._entry, rows))
+        return tuple(select_rows(features, rows) for features in self._held)
+
+    def _features(self, entry: Tensor) -> tuple[Tensor, ...]:
+        features = self._network.features(entry, self._offered)
+        return tuple(pixelwise(part) for part in features)
 
 
 class FeatureCache:
-    """Samples of a task, entered under its view, with all earlier features.
+    """Samples of a task, entered under its view, and the features of earlier blocks.
 
     Args:
-        offered: for each level and block the units to hold, None for all.
+        offered: for each level and block, which of its units; None for all.
         flips: also hold every image mirrored; training then draws one of the two.
 
     Attributes:
@@ -93,23 +129,24 @@ class FeatureCache:
         inputs: Tensor | None,
         *,
         offered: Sequence[Sequence[Tensor]] | None = None,
-        reuse: bool,
         flips: bool = False,
     ) -> None:
         images = samples.inputs
         if flips:
             images = torch.cat([images, images.flip(-1)])
-        with torch.no_grad():
-            entry = network.trunk.enter(view(images))
-            old = network.features(images, view, offered) if reuse and len(network) else []
-        self._old = tuple(pixelwise(features) for features in old)
-        self._entry = pixelwise(entry) if inputs is None else entry[:, inputs].contiguous()
+        entry = pixelwise(network.trunk.enter(view(images)))
+        self._earlier = _Earlier(network, entry, offered)
+        self._entry = entry if inputs is None else entry[:, inputs].contiguous()
         self._targets = samples.targets
         self._flips = flips
         self.rows = range(len(samples))
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def hold(self) -> None:
+        """Computes the features of all samples now, for all parts: many batches will read them."""
+        self._earlier.hold()
 
     def part(self, rows: range) -> FeatureCache:
         """Returns a run of the rows as a cache of its own, which holds nothing twice."""
@@ -125,8 +162,8 @@ class FeatureCache:
             places = rows + len(self._targets) * torch.randint(0, 2, rows.shape, generator=coin)
         return Batch(
             select_rows(self._entry, places),
-            tuple(select_rows(features, places) for features in self._old),
             self._targets.index_select(0, rows),
+            lambda: self._earlier(places),
         )
 
 

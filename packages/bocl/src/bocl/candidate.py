@@ -78,6 +78,10 @@ class Candidate:
             for number, units in enumerate(self.old_units, start=1)
         ]
 
+    def reads(self, growth: Growth) -> bool:
+        """Tells whether a growth reads any unit of earlier blocks."""
+        return any(map(sum, self.read(growth)))
+
     def lent_to(self, growth: Growth) -> Lent | None:
         """Returns what a growth borrows."""
         return None if self.lent is None else self.lent.to(growth)

@@ -161,7 +161,7 @@ class TaskFitter:
             inputs = kept_inputs(trunk.enter(view(samples.inputs)), share)
         if settings.bounded and len(network):
             judged = samples[torch.linspace(0, len(samples) - 1, min(JUDGED, len(samples))).long()]
-            features = network.features(judged.inputs, view)
+            features = network.features(trunk.enter(view(judged.inputs)))
             widths = [network.widths(level) for level in range(1, len(trunk.levels) + 1)]
             units = offered_units(features, judged.targets, trunk.most_read, widths)
         return Seen(view, inputs, units)
@@ -172,12 +172,10 @@ class TaskFitter:
         """Returns what tries growths, and the cache of all samples, validation last."""
         network, settings = self._network, self._settings
         candidate = pose_candidate(network, settings, data.classes, seen, self._searcher.only)
-        whole = seen.cache(
-            network,
-            data.train.joined(data.validation),
-            reuse=candidate.largest.reuse,
-            flips=settings.flips,
-        )
+        samples = data.train.joined(data.validation)
+        whole = seen.cache(network, samples, flips=settings.flips)
+        if candidate.reads(candidate.largest):
+            whole.hold()
         trialling = Trialling(
             candidate,
             whole.part(range(len(data.train))),
@@ -222,6 +220,8 @@ class TaskFitter:
         journal: Journal,
     ) -> tuple[dict[str, Tensor], dict[int, Tensor]]:
         candidate, settings = trialling.candidate, self._settings
+        if candidate.reads(growth):
+            data.hold()
         parameters = Parameters(trialling.start(growth))
         unread: dict[int, Tensor] = {}
         key: tuple[object, ...] = (*self._key, "final")

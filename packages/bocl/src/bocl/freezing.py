@@ -45,9 +45,9 @@ def unread_units(
     A unit counts by the size of what it adds: its gate times the norm of its column times the root
     mean square of its feature; too little is less than `share` of the largest.
     """
-    read = candidate.read(growth)
-    if share == 0 or not any(map(sum, read)):
+    if share == 0 or not candidate.reads(growth):
         return {}
+    read = candidate.read(growth)
     batch = data.batch(torch.arange(min(SAMPLED, len(data))))
     result = {}
     for level, features in enumerate(batch.old, start=1):

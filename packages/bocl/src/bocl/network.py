@@ -108,16 +108,14 @@ class Network:
 
     @torch.no_grad()
     def features(
-        self, inputs: Tensor, view: View, offered: Sequence[Sequence[Tensor]] | None = None
+        self, entry: Tensor, offered: Sequence[Sequence[Tensor]] | None = None
     ) -> list[Tensor]:
-        """Returns, for each level, blocks' features (batch, units, *places) under a view.
+        """Returns, for each level, blocks' features (batch, units, *places).
 
         Args:
-            inputs: (batch, *input_shape).
-            view: how to look at them.
+            entry: (batch, input units...) as the trunk takes them, under the asking task's view.
             offered: for each level and block, which of its units; None for all of all blocks.
         """
-        entry = self.trunk.enter(view(inputs))
         levels = range(1, len(self.trunk.levels) + 1)
         if offered is None:
             offered = [[torch.arange(width) for width in self.widths(level)] for level in levels]

@@ -151,6 +151,8 @@ class Trialling:
         elif fidelity == "short":
             schedule = Schedule(1, self._settings.batch, self._settings.rate, annealed=True)
             steps = max(1, math.ceil(len(self.data) / self._settings.batch) // 2)
+        elif self.candidate.reads(growth):
+            self.data.hold()  # every epoch reads them
         keeper = self._journal if fidelity == "full" else None
         loss = self.loss(growth)
         train(parameters, self.data, loss, schedule, key, keeper=keeper, most_steps=steps)

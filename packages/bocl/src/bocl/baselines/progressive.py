@@ -70,7 +70,9 @@ class Progressive(Baseline):
         def loss(leaves: Mapping[str, Tensor], batch: Batch, _: torch.Generator) -> Tensor:
             return functional.cross_entropy(candidate.logits(leaves, growth, batch), batch.targets)
 
-        data = FeatureCache(self.network, samples, View(), None, reuse=not first, flips=self.flips)
+        data = FeatureCache(self.network, samples, View(), None, flips=self.flips)
+        if not first:
+            data.hold()
         train(parameters, data, loss, self.schedule, key)
         reads = tuple(tuple(torch.arange(units) for units in level) for level in old)
         block = Block(growth, self.classes[task], View(), None, reads, parameters.copies())
