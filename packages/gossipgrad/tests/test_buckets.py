@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from gossipgrad.buckets import exchanged_tensors, re_home, still_at_home
+from gossipgrad.buckets import check_home, check_model, exchanged_tensors, re_home
 from gossipgrad.errors import ConfigurationError, NonFiniteError
 
 
@@ -15,7 +15,7 @@ def test_re_homing_changes_neither_values_nor_results():
     model, reference, images = network(), network(), torch.randn(2, 3, 8, 8)
     buckets = re_home(exchanged_tensors(model), 1000)
     assert len(buckets) > 1
-    assert still_at_home(buckets)
+    check_model(buckets, model)
     torch.testing.assert_close(model(images), reference(images), rtol=0, atol=0)
 
 
@@ -62,7 +62,25 @@ def test_moving_a_model_out_is_noticed():
     model = nn.Linear(2, 2)
     buckets = re_home(exchanged_tensors(model), 10**9)
     model.double()
-    assert not still_at_home(buckets)
+    with pytest.raises(ConfigurationError, match="was moved after wrapping"):
+        check_home(buckets)
+
+
+def test_new_memory_of_any_tensor_is_noticed_and_named():
+    model = network()
+    buckets = re_home(exchanged_tensors(model), 10**9)
+    model[1].weight.data = torch.zeros(8)
+    with pytest.raises(ConfigurationError, match=r"1\.weight was moved after wrapping"):
+        check_home(buckets)
+
+
+def test_a_tensor_that_took_anothers_place_is_noticed_and_named():
+    model = network()
+    buckets = re_home(exchanged_tensors(model), 10**9)
+    model[1].running_var = 0.9 * model[1].running_var
+    check_home(buckets)
+    with pytest.raises(ConfigurationError, match=r"1\.running_var is another tensor than when"):
+        check_model(buckets, model)
 
 
 def test_nan_is_found_and_named():

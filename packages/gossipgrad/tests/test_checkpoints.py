@@ -61,6 +61,32 @@ def test_what_is_no_checkpoint_is_neither_read_nor_overwritten(tmp_path):
     run_ranks(1, body)
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        ("model.pt", b"", "model.pt cannot be read: EOFError"),
+        ("model.pt", b"text", "model.pt cannot be read: "),
+        ("complete.json", b"[]", "has format None; this version reads 1"),
+        ("complete.json", b'{"format": 1}', "complete.json is damaged: KeyError"),
+        (
+            "complete.json",
+            b'{"format": 1, "ranks": [], "steps": 1, "extra": {}}',
+            "complete.json is damaged",
+        ),
+    ],
+)
+def test_damaged_checkpoints_are_refused(tmp_path, file, content, words):
+    def body(transport):
+        model, optimizer, _ = trained(transport, 1)
+        checkpoints.save(tmp_path / "kept", model, optimizer)
+        (tmp_path / "kept" / file).write_bytes(content)
+        with pytest.raises(CheckpointError, match=words):
+            checkpoints.load(tmp_path / "kept", model, optimizer)
+        model.close()
+
+    run_ranks(1, body)
+
+
 def test_every_step_is_logged_as_json_prometheus_and_trace(tmp_path):
     def body(transport):
         model, _, _ = trained(transport, 5, log=tmp_path)

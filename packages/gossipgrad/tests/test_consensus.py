@@ -14,8 +14,9 @@ def test_all_ranks_get_the_same_bits_of_the_weighted_mean_in_log_p_exchanges(siz
 
     def body(transport):
         flat = values[transport.rank].to(dtype)
-        report = average([flat], masses[transport.rank], Collectives(transport, range(size)))
-        return flat, report
+        together = Collectives(transport, range(size))
+        (mean,), report = average([flat], masses[transport.rank], together)
+        return mean.to(dtype), report
 
     results = run_ranks(size, body)
     exact = sum(m * v.to(dtype).double() for m, v in zip(masses, values, strict=True)) / sum(masses)

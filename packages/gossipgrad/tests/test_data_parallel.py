@@ -1,6 +1,7 @@
 """Training by gossip over virtual ranks: the real wrapper, rule and exchange on threads."""
 
 import copy
+import sys
 import threading
 
 import pytest
@@ -10,6 +11,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from gossipgrad import GossipDataParallel
+from gossipgrad.collectives import Collectives
 from gossipgrad.errors import ConfigurationError, MismatchError, NonFiniteError
 from gossipgrad.transports import SimulatedNetwork
 
@@ -176,6 +178,73 @@ def test_ranks_with_fewer_batches_keep_serving_the_others():
 
     first, *others = run_ranks(3, body)
     assert all(torch.equal(first, other) for other in others)
+
+
+def test_what_an_epoch_leaves_different_the_next_evaluation_averages():
+    """Local steps after an evaluation, and a rank that has no batch at all in an epoch."""
+
+    def body(transport):
+        model = GossipDataParallel(network(), transport=transport, silence_s=0.2)
+        optimizer, ends = sgd(model), []
+        for steps in (4, 2 * transport.rank):
+            model.train()
+            train(model, optimizer, steps)
+            with model.no_sync():
+                train(model, optimizer, 2)
+            model.eval()
+            ends.append(weights(model))
+        model.train()
+        with model.no_sync():
+            train(model, optimizer, 1)
+        model.eval()
+        ends.append(weights(model))
+        model.close()
+        return ends
+
+    first, *others = run_ranks(3, body)
+    for other in others:
+        assert all(torch.equal(one, two) for one, two in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_ranks_with_fewer_batches_wait_through_the_others_periodic_averages(size):
+    def body(transport):
+        model = GossipDataParallel(network(), transport=transport, average_every=4, silence_s=0.2)
+        optimizer, ends = sgd(model), []
+        for _ in range(2):
+            model.train()
+            train(model, optimizer, 10 + 3 * transport.rank)
+            model.eval()
+            ends.append(weights(model))
+        model.close()
+        return ends
+
+    first, *others = run_ranks(size, body)
+    for other in others:
+        assert all(torch.equal(one, two) for one, two in zip(first, other, strict=True))
+
+
+def test_values_gone_bad_without_a_step_end_a_consensus_and_are_named():
+    def body(transport):
+        model = GossipDataParallel(network(), transport=transport)
+        train(model, sgd(model), 2)
+        model(torch.full((8, 6), torch.nan))
+        with pytest.raises(
+            NonFiniteError, match=r"1\.running_mean holds NaN .* before a consensus"
+        ):
+            model.eval()
+
+    run_ranks(3, body)
+
+
+def test_new_parameters_in_place_of_the_averaged_ones_are_refused():
+    def body(transport):
+        model = GossipDataParallel(network(), transport=transport)
+        with pytest.raises(ConfigurationError, match="assign is True; allowed: False"):
+            model.load_state_dict(network(1).state_dict(), assign=True)
+        model.close()
+
+    run_ranks(2, body)
 
 
 def test_two_models_share_one_network():
@@ -354,6 +423,46 @@ def test_a_silent_rank_is_dropped_and_the_others_train_on():
     survivors = [result for result in results if result is not None]
     assert all(living == [0, 1, 3] for living, _ in survivors)
     assert all(torch.equal(survivors[0][1], other) for _, other in survivors)
+
+
+@pytest.mark.parametrize("mode", ["overlap", "async"])
+def test_a_death_in_a_consensus_leaves_no_survivor_behind(mode, monkeypatch):
+    """Rank 3 dies between two exchanges: its second partner is left waiting, the others are not."""
+    mortal, exchange = SimulatedNetwork(4), Collectives.exchange
+    through = threading.Semaphore(0)
+
+    def mortal_exchange(together, sent, to, received, source):
+        if together.size == 4 and len(sent) > 1:
+            if together.index == 3 and to == 1:
+                through.acquire(timeout=30)
+                through.acquire(timeout=30)
+                mortal.kill(3)
+                sys.exit()
+            exchange(together, sent, to, received, source)
+            if together.index in {0, 2} and abs(to - together.index) == 2:
+                through.release()
+            return
+        exchange(together, sent, to, received, source)
+
+    def body(transport):
+        torch.manual_seed(0)
+        model = GossipDataParallel(nn.Linear(6, 3), transport=transport, mode=mode, silence_s=1.0)
+        optimizer, ends = sgd(model), []
+        for _ in range(3):
+            model.train()
+            train(model, optimizer, 4)
+            try:
+                model.eval()
+            except SystemExit:
+                return None
+            ends.append(weights(model))
+        model.close()
+        return ends
+
+    monkeypatch.setattr(Collectives, "exchange", mortal_exchange)
+    first, *others = run_ranks(4, body, mortal)[:3]
+    for other in others:
+        assert all(torch.equal(one, two) for one, two in zip(first, other, strict=True))
 
 
 @pytest.mark.parametrize("victim", [0, 2])

@@ -1,11 +1,13 @@
 """Starting ranks: what is found, what is explained, and what a process is told by its launcher."""
 
+import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
-from gossipgrad import launch, transports
+from gossipgrad import cli, launch, transports
 from gossipgrad.errors import ConfigurationError, MissingDependencyError
 from gossipgrad.transports.launched import check_alone, launched_for
 
@@ -89,6 +91,7 @@ def test_missing_mpiexec_is_explained(monkeypatch, tmp_path):
         ((2, "train.py", [], "ssh"), "launcher is 'ssh'; allowed: auto, mpi, torch, tcp"),
         ((2, "absent.py", []), "script is 'absent.py'; there is no such file"),
         ((2, "train.py", [], "mpi", 3), "restarts is 3 with launcher 'mpi'; only 'tcp'"),
+        ((2, "train.py", [], "tcp", -1), "restarts is -1; allowed: 0 or more"),
     ],
 )
 def test_bad_arguments_are_named(arguments, words):
@@ -111,6 +114,40 @@ def test_a_users_mistake_ends_in_one_sentence_and_status_2():
     assert done.returncode == 2
     assert done.stderr.strip() == "gossipgrad: script is 'absent.py'; there is no such file"
     assert not done.stdout
+
+
+@pytest.mark.parametrize("launcher", ["tcp", "torch"])
+def test_what_ends_the_launcher_ends_its_ranks(tmp_path, launcher):
+    script = tmp_path / "waits.py"
+    script.write_text("import os, threading\nprint(os.getpid(), flush=True)\n"
+                      "threading.Event().wait()\n")  # fmt: skip
+    command = [sys.executable, "-m", "gossipgrad", "run", "-n", "2", "--launcher", launcher]
+    with subprocess.Popen([*command, str(script)], stdout=subprocess.PIPE, text=True) as running:
+        ranks = [int(running.stdout.readline()) for _ in range(2)]
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(60) == 128 + signal.SIGTERM
+    for rank in ranks:
+        with pytest.raises(ProcessLookupError):
+            os.kill(rank, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["rendezvous", "--port", "99999"], "99999 is not in the range 0<=x<=65535"),
+        (["simulate", "--ranks", "4", "--seed", "-1"], "-1 is not in the range x>=0"),
+        (["simulate", "--ranks", "4", "--weights", "inf"], "weights is inf; allowed: more than 0"),
+        (["simulate", "--ranks", "4", "--json", "absent/x.json"], "absent/x.json; allowed: a file"),
+        (["simulate", "--ranks", "4", "--plot", "absent/x.png"], "absent/x.png; allowed: a file"),
+    ],
+)
+def test_bad_options_are_named_before_any_work(arguments, words, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["gossipgrad", *arguments])
+    with pytest.raises(SystemExit, match="2"):
+        cli.main()
+    said = capsys.readouterr()
+    assert words in said.err
+    assert not said.out
 
 
 def test_help_imports_neither_torch_nor_mpi():

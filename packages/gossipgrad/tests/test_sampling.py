@@ -32,6 +32,11 @@ def test_same_seed_same_order_and_another_epoch_another():
     assert sorted(first) == sorted(second)
 
 
+@pytest.mark.parametrize("seed", [2**31 - 1, 1_764_376_000, 2**64, -3])
+def test_any_whole_number_is_a_seed(seed):
+    assert sorted(GossipSampler(range(8), 0, 1, seed)) == list(range(8))
+
+
 def test_samples_travel_round_the_ring_and_none_is_lost():
     def body(transport):
         samples = torch.arange(20).reshape(10, 2) + 100 * transport.rank

@@ -83,13 +83,39 @@ def re_home(tensors: Iterable[tuple[str, Tensor]], bucket_bytes: int) -> list[Bu
     return [_fill(group) for group in _groups(tensors, bucket_bytes)]
 
 
-def still_at_home(buckets: Sequence[Bucket]) -> bool:
-    """Says whether the residents are still views of their buckets (`.to()` would move them out)."""
-    return all(
-        bucket.residents[0].tensor.data_ptr() == bucket.flat.data_ptr()
-        and bucket.residents[0].tensor.device == bucket.flat.device
-        for bucket in buckets
-    )
+def check_home(buckets: Sequence[Bucket]) -> None:
+    """Raises ConfigurationError, naming the tensor, if one is no longer a view of its bucket."""
+    for bucket in buckets:
+        start, size = bucket.flat.data_ptr(), bucket.flat.element_size()
+        for resident in bucket.residents:
+            if resident.tensor.data_ptr() != start + resident.offset * size:
+                raise ConfigurationError(
+                    f"{resident.name} was moved after wrapping (.to(), .half(), a new .data); "
+                    "move the model first, then wrap it"
+                )
+
+
+def check_model(buckets: Sequence[Bucket], model: nn.Module) -> None:
+    """Raises ConfigurationError, naming it, if a tensor of `model` lives in no bucket."""
+    check_home(buckets)
+    at_home = {id(resident.tensor) for bucket in buckets for resident in bucket.residents}
+    for name, tensor in exchanged_tensors(model):
+        if tensor.numel() and id(tensor) not in at_home:
+            raise ConfigurationError(
+                f"{name} is another tensor than when the model was wrapped, so that it is not "
+                "averaged; change tensors in place (copy_, mul_, add_), and wrap a model once it "
+                "is whole"
+            )
+
+
+def counters(model: nn.Module) -> list[Tensor]:
+    """Returns the buffers that are not averaged since they are integers, those on the CPU."""
+    return [
+        buffer
+        for buffer in model.buffers()
+        if not buffer.is_floating_point() and not buffer.is_complex() and buffer.numel()
+        and buffer.is_contiguous() and buffer.device.type == "cpu"
+    ]  # fmt: skip
 
 
 def _groups(

@@ -50,7 +50,10 @@ def save(
     model.barrier()
     if model.rank == ranks[0]:
         about = {"format": _FORMAT, "ranks": ranks, "steps": model.steps, "extra": extra or {}}
-        (fresh / _COMPLETE).write_text(json.dumps(about), encoding="utf-8")
+        with (fresh / _COMPLETE).open("w", encoding="utf-8") as file:
+            json.dump(about, file)
+            file.flush()
+            os.fsync(file.fileno())
         _replace(folder, fresh)
     model.barrier()
 
@@ -76,20 +79,30 @@ def load(
         about = json.loads((folder / _COMPLETE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{folder} is no complete checkpoint ({error})") from error
-    if about.get("format") != _FORMAT:
-        raise CheckpointError(
-            f"{folder} has format {about.get('format')!r}; this version reads {_FORMAT}"
-        )
-    ranks = about["ranks"]
-    mine = ranks[model.rank % len(ranks)]
+    written = about.get("format") if isinstance(about, dict) else None
+    if written != _FORMAT:
+        raise CheckpointError(f"{folder} has format {written!r}; this version reads {_FORMAT}")
     try:
-        model.load_state_dict(torch.load(folder / "model.pt", weights_only=True))
-        optimizer.load_state_dict(torch.load(folder / f"optimizer-{mine}.pt", weights_only=True))
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        ranks, steps = about["ranks"], about["steps"]
+        extra: dict[str, Any] = about["extra"]
+        mine = ranks[model.rank % len(ranks)]
+    except (KeyError, TypeError, ZeroDivisionError) as error:
+        raise CheckpointError(f"{folder / _COMPLETE} is damaged: {error!r}") from error
+    state, own = _read(folder / "model.pt"), _read(folder / f"optimizer-{mine}.pt")
+    try:
+        model.load_state_dict(state)
+        optimizer.load_state_dict(own)
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{folder} does not fit this model or optimizer: {error}") from error
-    model.steps = about["steps"]
-    extra: dict[str, Any] = about["extra"]
+    model.steps = steps
     return extra
+
+
+def _read(path: Path) -> Any:
+    try:
+        return torch.load(path, weights_only=True)
+    except Exception as error:  # damaged bytes raise whatever they happen to say
+        raise CheckpointError(f"{path} cannot be read: {error!r}") from error
 
 
 def _write(path: Path, value: Any) -> None:

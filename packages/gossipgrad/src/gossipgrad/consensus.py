@@ -34,18 +34,18 @@ class Consensus:
 
 
 @torch.no_grad()
-def average(flats: Sequence[Tensor], mass: float, together: Collectives) -> Consensus:
-    """Replaces `flats` by their mass-weighted mean over all ranks, bitwise equal on all.
-
-    Nothing is changed if an error, such as a death, interrupts it.
+def average(
+    flats: Sequence[Tensor], mass: float, together: Collectives
+) -> tuple[list[Tensor], Consensus]:
+    """Returns the mass-weighted mean of `flats` over all ranks, bitwise equal on all.
 
     Args:
-        flats: floating tensors ``(count,)`` of the same sizes on all ranks.
+        flats: floating tensors ``(count,)`` of the same sizes on all ranks; they stay as they are.
         mass: this rank's weight, above 0.
         together: the ranks that take part.
     """
     if together.size == 1:
-        return Consensus(0, 0)
+        return list(flats), Consensus(0, 0)
     work = [
         flat.to("cpu", torch.promote_types(flat.dtype, torch.float32), copy=True) for flat in flats
     ]
@@ -55,9 +55,16 @@ def average(flats: Sequence[Tensor], mass: float, together: Collectives) -> Cons
     power_of_two = together.size & (together.size - 1) == 0
     means, report = (_hypercube if power_of_two else _windows)([*work, weight], together)
     total = float(means[-1][0])
-    for flat, mean in zip(flats, means, strict=False):
-        flat.copy_(mean.div_(total))
-    return report
+    return [mean.div_(total) for mean in means[:-1]], report
+
+
+@torch.no_grad()
+def share(flats: Sequence[Tensor], together: Collectives) -> None:
+    """Copies the `flats` of index 0 over all others'."""
+    for flat in flats:
+        host = flat.cpu()
+        together.broadcast(host)
+        flat.copy_(host)
 
 
 def _hypercube(parts: list[Tensor], together: Collectives) -> tuple[list[Tensor], Consensus]:

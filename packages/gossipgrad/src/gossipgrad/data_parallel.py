@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from gossipgrad.consensus import Consensus
+from gossipgrad.errors import ConfigurationError
 from gossipgrad.exchange import Outcome
 from gossipgrad.optimizer_steps import unwatch_steps, watch_steps
 from gossipgrad.participant import Participant
@@ -169,8 +170,12 @@ class GossipDataParallel(nn.Module):
 
     def train(self, mode: bool = True) -> "GossipDataParallel":
         """Switches between training and evaluation; evaluation begins with a consensus."""
-        if not mode and self.training and hasattr(self, "_participant"):
-            self.consensus()
+        if hasattr(self, "_participant"):
+            if mode:
+                # What follows may be local, or no step at all on some rank: all are to meet again.
+                self._participant.equal = False
+            elif self.training:
+                self.consensus()
         super().train(mode)
         return self
 
@@ -181,7 +186,13 @@ class GossipDataParallel(nn.Module):
         return state
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Loads the wrapped module's state, after exchanges under way have ended; collective."""
+        """Loads the wrapped module's state, after exchanges under way have ended; collective.
+
+        Raises:
+            ConfigurationError: `assign` is true; parameters must stay the tensors they are.
+        """
+        if kwargs.get("assign") or any(args[1:]):
+            raise ConfigurationError("assign is True; allowed: False, since the buckets hold them")
         self._participant.start_afresh()
         return self.module.load_state_dict(state_dict, *args, **kwargs)
 
@@ -233,4 +244,4 @@ class GossipDataParallel(nn.Module):
                 listener(outcome)
         every = self._settings.average_every
         if every and self.steps % every == 0:
-            self.consensus()
+            self._participant.consensus(training=True)

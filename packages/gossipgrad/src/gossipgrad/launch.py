@@ -5,10 +5,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from gossipgrad.errors import ConfigurationError, MissingDependencyError
 
@@ -73,6 +75,8 @@ def run(
         raise ConfigurationError(f"-n is {ranks}; it must be at least 1")
     if launcher not in LAUNCHERS:
         raise ConfigurationError(f"launcher is {launcher!r}; allowed: {', '.join(LAUNCHERS)}")
+    if restarts < 0:
+        raise ConfigurationError(f"restarts is {restarts}; allowed: 0 or more")
     if restarts and launcher != "tcp":
         raise ConfigurationError(
             f"restarts is {restarts} with launcher {launcher!r}; only 'tcp' can start a rank anew"
@@ -142,11 +146,13 @@ def _numbered(environment: dict[str, str], ranks: int) -> list[dict[str, str]]:
 
 
 def _wait(programs: list[list[str]], environments: list[dict[str, str]], restarts: int = 0) -> int:
-    children = [
-        subprocess.Popen(program, env=environment)
-        for program, environment in zip(programs, environments, strict=True)
-    ]
+    children: list[subprocess.Popen[bytes]] = []
+    on_term = signal.getsignal(signal.SIGTERM)
     try:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, _exit)  # what ends this process ends its ranks
+        for program, environment in zip(programs, environments, strict=True):
+            children.append(subprocess.Popen(program, env=environment))
         while None in (codes := [child.poll() for child in children]):
             # Once a rank has come to its end, there is nothing left to start another one for.
             for rank, code in enumerate(codes if restarts and 0 not in codes else ()):
@@ -166,6 +172,13 @@ def _wait(programs: list[list[str]], environments: list[dict[str, str]], restart
             if child.poll() is None:
                 child.terminate()
                 child.wait()
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_term)
+
+
+def _exit(number: int, frame: FrameType | None) -> None:
+    del frame
+    sys.exit(128 + number)
 
 
 def _free_port() -> int:

@@ -9,9 +9,9 @@ from gossipgrad.agreement import agree, compare
 from gossipgrad.assembly import Assembly
 from gossipgrad.averaging import Averaging, FreeAveraging, Network, PairedAveraging
 from gossipgrad.belongings import pack, unpack
-from gossipgrad.buckets import Bucket, exchanged_tensors, re_home, still_at_home
+from gossipgrad.buckets import check_home, check_model, counters, exchanged_tensors, re_home
 from gossipgrad.collectives import Collectives
-from gossipgrad.consensus import Consensus, average
+from gossipgrad.consensus import Consensus, average, share
 from gossipgrad.errors import ConfigurationError, DroppedError, PeerLostError
 from gossipgrad.exchange import Outcome
 from gossipgrad.membership import Membership, Patience
@@ -58,7 +58,7 @@ class Participant:
             settings.topology, channel.size, settings.seed, rotate=settings.rotate
         )
         self._bucket_bytes = int(settings.bucket_mb * 1e6)
-        self.buckets: list[Bucket] = re_home(exchanged_tensors(module), self._bucket_bytes)
+        self.buckets = re_home(exchanged_tensors(module), self._bucket_bytes)
         self._model_buckets = len(self.buckets)
         if not self.buckets:
             raise ConfigurationError("module has no parameters; there is nothing to average")
@@ -93,18 +93,12 @@ class Participant:
         if self.transport.joins:
             self.network.vigil.dropped = True
         else:
-            self._begin_together(broadcast=broadcast)
+            together = Collectives(self.transport, range(self.transport.size))
+            agree(self._says(), together)
+            if broadcast:
+                share(self._flats(), together)
         if not self._settings.exchange_momentum:
             self._build()
-
-    def _begin_together(self, *, broadcast: bool) -> None:
-        together = Collectives(self.transport, range(self.transport.size))
-        agree(self._says(), together)
-        if broadcast:
-            for flat in self._flats():
-                host = flat.cpu()
-                together.broadcast(host)
-                flat.copy_(host)
 
     def step(self, optimizer: torch.optim.Optimizer, steps: int) -> Outcome | None:
         """Settles the exchange under way and begins the next one, after a step of `optimizer`.
@@ -134,24 +128,59 @@ class Participant:
         self._progress.wake()
         return averaging.finish(0) if self._settings.mode == "sync" else outcome
 
-    def consensus(self) -> Consensus:
-        """Makes all living ranks' models equal to the bit; collective."""
+    def consensus(self, *, training: bool = False) -> Consensus:
+        """Makes all living ranks' models equal to the bit; collective.
+
+        Args:
+            training: whether this rank trains on afterwards. Ranks that do not are averaged again
+                as often as it comes back, until none trains: then all end with the same model.
+
+        Raises:
+            DroppedError: the others go on without this rank.
+            ConfigurationError: the module's tensors are not those that were wrapped.
+            NonFiniteError: one holds NaN or infinite values.
+        """
         if self.equal or self.transport.size == 1:
             return Consensus(0, 0)
-        while True:
-            together = self.meet()
-            try:
-                mass = self.averaging.mass if self.averaging else 1.0
-                report = average(self._flats(), mass, together)
-                for buffer in self._counters():
-                    together.broadcast(buffer)
-            except PeerLostError:
-                continue  # nothing was changed; meet again without the dead
-            break
+        check_model(self.buckets, self.module)
+        for bucket in self.buckets:
+            bucket.check_finite(f"on rank {self.transport.rank} before a consensus")
+        while (found := self._mean_of_all(training)) is None:
+            pass
+        self.equal = not training
+        return found
+
+    def _mean_of_all(self, training: bool) -> Consensus | None:
+        """Takes the mean; returns None if this rank is to take part in another one."""
+        together, report = self.meet(), None
+        try:
+            mass = self.averaging.mass if self.averaging else 1.0
+            means, reached = average(self._flats(), mass, together)
+            for buffer in counters(self.module):
+                together.broadcast(buffer)
+            some_train_on = together.largest(float(training)) > 0
+            report = reached
+        except PeerLostError:
+            pass
+        if not self._all_still_here(together) or report is None:
+            return None
+        for flat, mean in zip(self._flats(), means, strict=True):
+            flat.copy_(mean)
         if self.averaging is not None:
             self.averaging.equalise()
-        self.equal = True
-        return report
+        return report if training or not some_train_on else None
+
+    def _all_still_here(self, together: Collectives) -> bool:
+        """Says whether nobody died; who was through before a death hears of it only here."""
+        averaging = self.averaging
+        if averaging is None:
+            return True
+
+        def wait() -> None:  # a fast rank's next exchange is answered once the mean is in place
+            with self.lock:
+                averaging.poll()
+
+        return self._assembly.meet(averaging.standing, wait).ranks == together.ranks
 
     def meet(self) -> Collectives:
         """Brings all living ranks to one point, exchanges under way finished; collective.
@@ -246,11 +275,7 @@ class Participant:
             self._build()
         if self._progress.error is not None:
             raise self._progress.error
-        if not still_at_home(self.buckets):
-            raise ConfigurationError(
-                "the model's parameters were moved after wrapping (.to(), .half(), a new .data); "
-                "move the model first, then wrap it"
-            )
+        check_home(self.buckets)
         assert self.averaging is not None  # noqa: S101 - just built
         return self.averaging
 
@@ -284,11 +309,3 @@ class Participant:
 
     def _flats(self) -> list[Tensor]:
         return [bucket.flat for bucket in self.buckets]
-
-    def _counters(self) -> list[Tensor]:
-        return [
-            buffer
-            for buffer in self.module.buffers()
-            if not buffer.is_floating_point() and not buffer.is_complex() and buffer.numel()
-            and buffer.is_contiguous() and buffer.device.type == "cpu"
-        ]  # fmt: skip

@@ -60,7 +60,7 @@ class GossipSampler(Sampler[int]):
         self.seed = seed
         self.epoch = 0
         self._ring = ring_shuffle
-        order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
+        order = torch.randperm(len(data), generator=_generator(seed))
         count = len(data) // self.world_size
         self._shards = order[: count * self.world_size].view(self.world_size, count)
 
@@ -73,7 +73,7 @@ class GossipSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         shard = (self.rank + self.epoch) % self.world_size if self._ring else self.rank
-        mixed = torch.Generator().manual_seed((self.seed * 1_000_003 + self.epoch) * 65_537 + shard)
+        mixed = _generator((self.seed * 1_000_003 + self.epoch) * 65_537 + shard)
         self.epoch += 1
         order = torch.randperm(len(self), generator=mixed)
         return iter(self._shards[shard][order].tolist())
@@ -122,7 +122,7 @@ class GossipDataLoader:
         self.targets = targets.contiguous().clone()
         self.batch_size = batch_size
         self._transform = transform
-        self._generator = torch.Generator().manual_seed(seed * 65_537 + self._channel.rank)
+        self._generator = _generator(seed * 65_537 + self._channel.rank)
         self._travels = ring_shuffle and self._channel.size > 1 and not self._channel.joins
         cut = batch_size * _row_bytes(samples)
         total = cut + batch_size * _row_bytes(targets)
@@ -189,6 +189,10 @@ class GossipDataLoader:
         targets = self._incoming[self._cut :].clone().view(self.targets.dtype)
         self.samples[rows] = samples.view(len(rows), *self.samples.shape[1:])
         self.targets[rows] = targets.view(len(rows), *self.targets.shape[1:])
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed % 2**63)  # torch takes 64 bits, with a sign
 
 
 def _row_bytes(rows: Any) -> int:

@@ -7,7 +7,10 @@ import click
 
 @click.command()
 @click.option("--host", default="", help="Address to listen on; every one of this machine if none.")
-@click.option("--port", default=29400, show_default=True, help="0 takes a free one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=29400, show_default=True,
+    help="0 takes a free one.",
+)  # fmt: skip
 def rendezvous(host: str, port: int) -> None:
     """Serve the rendezvous of one job until interrupted.
 

@@ -1,6 +1,7 @@
 """`gossipgrad simulate`: what a step would cost at any number of ranks."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from gossipgrad.simulation.study import BYTES_PER_WEIGHT, Job, Study, run_study
     show_default=True,
     help="How gossip sends a weight.",
 )
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--plot", type=click.Path(path_type=Path), help="Write the picture: png, svg, pdf.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write all numbers.")
 def simulate(  # noqa: PLR0917 - click hands each option over
@@ -56,6 +57,11 @@ def simulate(  # noqa: PLR0917 - click hands each option over
     """
     if plot:
         check_picture(plot)
+    for name, path in (("plot", plot), ("json", json_path)):
+        if path and (path.is_dir() or not os.access(path.parent, os.W_OK)):
+            raise click.BadParameter(
+                f"{path}; allowed: a file in a folder that can be written to", param_hint=name
+            )
     link = measure_network() if measure else NETWORKS[network]
     link = _with(link, latency_us, gbit_per_s)
     job = Job(link, weights=weights, compute_s=compute_ms / 1e3, wire=wire)

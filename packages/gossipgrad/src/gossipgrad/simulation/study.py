@@ -1,5 +1,6 @@
 """One study: what gossip and all-reduce cost from 2 ranks up to p, as plain numbers."""
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -44,10 +45,10 @@ class Job:
         if self.wire not in BYTES_PER_WEIGHT:
             allowed = ", ".join(BYTES_PER_WEIGHT)
             raise ConfigurationError(f"wire is {self.wire!r}; allowed: {allowed}")
-        if not self.weights > 0:
-            raise ConfigurationError(f"weights is {self.weights}; allowed: more than 0")
-        if not self.compute_s >= 0:
-            raise ConfigurationError(f"compute is {self.compute_s} s; allowed: 0 or more")
+        if not 0 < self.weights < math.inf:
+            raise ConfigurationError(f"weights is {self.weights}; allowed: more than 0, finite")
+        if not 0 <= self.compute_s < math.inf:
+            raise ConfigurationError(f"compute is {self.compute_s} s; allowed: 0 or more, finite")
 
 
 @dataclass(slots=True)
