@@ -3,6 +3,7 @@
 import copy
 import sys
 import threading
+from collections import Counter
 
 import pytest
 import torch
@@ -427,22 +428,23 @@ def test_a_silent_rank_is_dropped_and_the_others_train_on():
 
 @pytest.mark.parametrize("mode", ["overlap", "async"])
 def test_a_death_in_a_consensus_leaves_no_survivor_behind(mode, monkeypatch):
-    """Rank 3 dies between two exchanges: its second partner is left waiting, the others are not."""
+    """Rank 3 dies before its last message: rank 1 waits for it, 0 and 2 are through already."""
     mortal, exchange = SimulatedNetwork(4), Collectives.exchange
-    through = threading.Semaphore(0)
+    across, through = Counter(), threading.Semaphore(0)
 
     def mortal_exchange(together, sent, to, received, source):
-        if together.size == 4 and len(sent) > 1:
-            if together.index == 3 and to == 1:
-                through.acquire(timeout=30)
-                through.acquire(timeout=30)
-                mortal.kill(3)
-                sys.exit()
-            exchange(together, sent, to, received, source)
-            if together.index in {0, 2} and abs(to - together.index) == 2:
-                through.release()
-            return
+        last = False
+        if together.size == 4 and abs(to - together.index) == 2:  # model, mass, who trains on
+            across[together.index] += 1
+            last = across[together.index] == 3
+        if last and together.index == 3:
+            through.acquire(timeout=30)
+            through.acquire(timeout=30)
+            mortal.kill(3)
+            sys.exit()
         exchange(together, sent, to, received, source)
+        if last and together.index != 1:
+            through.release()
 
     def body(transport):
         torch.manual_seed(0)
