@@ -174,10 +174,12 @@ def kept_inputs(entry: Tensor, share: float) -> Tensor | None:
         entry: (n, inputs) of the training samples.
         share: 1.0 drops only inputs that never change.
     """
-    judged = entry if share == 1 else entry[:: max(1, len(entry) // JUDGED)]
-    variance = judged.var(0, correction=0)
+    if share == 1:
+        kept = (entry != entry[0]).any(0).nonzero().flatten()
+        return None if len(kept) == entry.shape[1] else kept
+    variance = entry[:: max(1, len(entry) // JUDGED)].var(0, correction=0)
     order = variance.argsort(descending=True)
-    held = variance[order].cumsum(0).double()
+    held = variance[order].double().cumsum(0)
     count = int((held < share * held[-1] * (1 - 1e-7)).sum()) + 1
     count = min(count, int((variance > 0).sum()))
     return None if count == entry.shape[1] else order[:count].sort().values

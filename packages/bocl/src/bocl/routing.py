@@ -62,18 +62,20 @@ class Router:
     def add(self, samples: Samples, classes: int) -> None:
         """Adds a task's classes."""
         size = self._projection.shape[1]
-        counts, sums = torch.zeros(classes), torch.zeros(classes, size)
+        counts, means = torch.zeros(classes), torch.zeros(classes, size)
         squares = torch.zeros(classes, size, size)
         for rows in torch.split(torch.arange(len(samples)), CHUNK):
             projected, labels = self.features(samples.inputs[rows]), samples.targets[rows]
             for label in torch.unique(labels).tolist():
                 part = projected[labels == label]
-                counts[label] += len(part)
-                sums[label] += part.sum(0)
-                squares[label] += part.T @ part
-        safe = counts.clamp(min=1)
-        means = sums / safe[:, None]
-        covariances = squares / safe[:, None, None] - means[:, :, None] * means[:, None, :]
+                mean, before, count = part.mean(0), float(counts[label]), len(part)
+                # of centred parts, joined pairwise: squares of what lies far from 0 would cancel
+                centred, step = part - mean, mean - means[label]
+                share = count / (before + count)
+                squares[label] += centred.T @ centred + before * share * torch.outer(step, step)
+                means[label] += share * step
+                counts[label] += count
+        covariances = squares / counts.clamp(min=1)[:, None, None]
         lower = torch.tril_indices(size, size)
         self.tasks.append(
             {"counts": counts, "means": means, "covariances": covariances[:, lower[0], lower[1]]}

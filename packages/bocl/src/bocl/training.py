@@ -153,6 +153,7 @@ def train(
             )
         if epoch_end is not None and (changed := epoch_end(epoch + 1)) is not None:
             mask = changed
+            adam.mean.mul_(mask)  # or momentum would move what is masked from now on
         place = torch.tensor([epoch + 1, adam.steps])
         state = {
             "vector": parameters.vector.detach(),
