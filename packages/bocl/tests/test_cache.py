@@ -7,7 +7,7 @@ import torch
 from grown_networks import BASES, SHAPES, grow, made_samples
 
 from bocl import seeds
-from bocl.cache import Batch, FeatureCache
+from bocl.cache import Batch, FeatureCache, kept_inputs
 from bocl.candidate import Candidate
 from bocl.growth import Growth
 from bocl.network import Network
@@ -41,6 +41,16 @@ def test_features_of_a_batch_are_the_same_on_demand_and_held(trunk):
     ]
     for ours, theirs in zip(asked, held, strict=True):
         torch.testing.assert_close(ours, theirs)
+
+
+def test_the_first_network_sees_every_input_that_changes_whatever_its_size():
+    entry = torch.randn(50, 6, generator=seeds.generator("inputs"))
+    entry[:, 1] *= 1e6
+    entry[:, 2] *= 1e-6
+    entry[:, 4] = 3.0
+    assert kept_inputs(entry, 1.0).tolist() == [0, 1, 2, 3, 5]
+    assert kept_inputs(entry, 0.9).tolist() == [1]
+    assert kept_inputs(entry[:, :4], 1.0) is None
 
 
 def test_a_growth_that_reads_nothing_asks_for_no_features():

@@ -52,6 +52,12 @@ def test_what_was_measured_is_not_measured_again(tmp_path):
     assert len(lines) == told
     with pytest.raises(CheckpointError, match="tasks = 2; this comparison has 3"):
         compare("permuted-digits", ["fine-tune"], outcomes, tasks=3)
+    with pytest.raises(CheckpointError, match="tasks = 2; this comparison has 5"):
+        compare("permuted-digits", ["fine-tune"], outcomes)
+    with pytest.raises(CheckpointError, match="epochs = 1; this comparison has 30"):
+        compare("permuted-digits", ["fine-tune"], outcomes, tasks=2)
+    with pytest.raises(CheckpointError, match="total = 13140; this comparison has 52"):
+        compare("permuted-digits", ["equal-size"], outcomes, tasks=2, epochs=1, total=8.0)
     with pytest.raises(SettingsError, match="method is 'ewk'"):
         compare("permuted-digits", ["ewk"], outcomes)
 

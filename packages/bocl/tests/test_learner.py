@@ -18,6 +18,7 @@ from bocl.errors import (
     UnknownTaskError,
 )
 from bocl.search.rivals import FixedGrowth
+from bocl.search.trials import best_observed
 from bocl.training import Schedule
 
 SMALL = {
@@ -227,6 +228,34 @@ def test_fixed_growth_searches_nothing():
     assert learner.network.depths(1) == [0]
 
 
+def test_of_one_growth_tried_twice_the_better_training_is_kept():
+    class Thrice(FixedGrowth):
+        only = None
+
+        def propose(self, _problem, trials, _count):
+            return [Growth((8, 6))] if len(trials) < 3 else []
+
+        def recommend(self, problem, trials):
+            return best_observed(problem, trials)
+
+    learner = small(searcher=Thrice(Growth((8, 6))), fidelity="full", rate=0.003, epochs=1)
+    for samples in tasks(2):
+        learner.fit_task(samples)
+    accuracies = [trial.accuracy for trial in learner.records[1].trials]
+    assert len(set(accuracies)) > 1
+    assert learner.records[1].validation_accuracy == max(accuracies)
+
+
+def test_what_counts_little_is_pruned_and_the_more_the_higher_the_share():
+    sizes = []
+    for prune in (0.0, 0.5):
+        learner = small(searcher=FixedGrowth(Growth((8, 6))), prune=prune)
+        for samples in tasks(2):
+            learner.fit_task(samples)
+        sizes.append(learner.network.parameters)
+    assert sizes[1] < 0.9 * sizes[0]
+
+
 def test_paper_protocol_counts_units_and_keeps_the_chosen_trial():
     learner = BOCL(
         protocol="paper",
@@ -268,6 +297,12 @@ def test_bad_tasks_get_one_sentence(data, sentence):
     assert learner.tasks == 1
 
 
+def test_a_single_validation_sample_is_refused():
+    samples = made_samples(60)
+    with pytest.raises(DataError, match=r"validation has 1 sample\(s\); at least 2"):
+        small().fit_task(samples, val=(samples.inputs[:1], samples.targets[:1]))
+
+
 def test_validation_labels_beyond_the_tasks_are_refused():
     samples = made_samples(60)
     with pytest.raises(DataError, match="label 9 is out of range"):
@@ -284,6 +319,8 @@ def test_validation_labels_beyond_the_tasks_are_refused():
         ({"learning": 1}, "'learning' is no setting"),
         ({"base": (0, 3)}, "base is"),
         ({"rate": 0}, "rate is 0"),
+        ({"prune": 1.5}, "prune is 1.5"),
+        ({"seed": 2**60}, "seed is 1152921504606846976"),
     ],
 )
 def test_bad_settings_get_one_sentence(changes, sentence):

@@ -1,4 +1,4 @@
-"""How trials are judged: accuracy smoothed over margins."""
+"""Training keeps what is masked; trials are judged by accuracy smoothed over margins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from bocl.training import accuracy, smoothed_accuracy
+from bocl.parameters import Parameters
+from bocl.training import Schedule, accuracy, cross_entropy, smoothed_accuracy, train
 
 
 @dataclass(frozen=True)
@@ -68,3 +69,25 @@ def test_the_better_of_two_like_networks_is_told_by_fewer_samples_than_counts_ne
         return found
 
     assert wins(smoothed_accuracy) > wins(accuracy) + 10
+
+
+def test_weights_masked_in_the_middle_of_a_training_stay():
+    data = scores(400, 0)
+    parameters = Parameters({"weight": torch.ones(5, 5)})
+
+    def loss(weights, batch, _):
+        return cross_entropy(batch.logits @ weights["weight"], batch.targets)
+
+    def zero_a_row(epoch):
+        if epoch != 2:
+            return None
+        mask = torch.ones(25)
+        mask[5:10] = 0.0
+        with torch.no_grad():
+            parameters.vector.mul_(mask)
+        return mask
+
+    train(parameters, data, loss, Schedule(4, batch=50), (0, "masked"), epoch_end=zero_a_row)
+    left = parameters.copies()["weight"]
+    assert (left[1] == 0).all()
+    assert (left[[0, 2, 3, 4]] != 0).all()

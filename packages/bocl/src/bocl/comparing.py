@@ -14,7 +14,7 @@ from bocl.settings import settings_of
 from bocl.streams.registry import STREAMS, make_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from bocl.comparison import Outcomes
     from bocl.streams.samples import Task
@@ -55,28 +55,39 @@ def compare(
         made: list[Task] = []
         for row, name in zip(rows, methods, strict=True):
             found = outcomes.find(stream, name, seed)
+            ours = outcomes.find(stream, "bocl", seed) if "bocl" in methods else None
+            factor = total if ours is None else ours.parameters / ours.base
             if found is None:
                 made = made or list(make_stream(stream, tasks, seed))
-                ours = outcomes.find(stream, "bocl", seed)
-                factor = total if ours is None else ours.parameters / ours.base
                 frame = frame_of(stream, made, seed, factor, **changes)
                 found = measure_method(stream, name, name, made, frame, report=report)
                 outcomes.add(found)
-            _check_kept(found, tasks, changes.get("epochs"))
+            _check_kept(found, _asked(stream, name, tasks, int(factor * found.base), changes))
             row.append(found)
     return rows
 
 
-def _check_kept(outcome: Outcome, tasks: int | None, epochs: int | None) -> None:
+def _asked(
+    stream: str, method: str, tasks: int | None, total: int, changes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns the numbers of which a method's outcome depends on."""
+    kind = STREAMS[stream]
+    asked: dict[str, Any] = {"tasks": tasks or kind.tasks}
+    if method != "paper":  # it has its own
+        asked["epochs"] = settings_of("best", **{**kind.settings, **changes}).epochs
+    if method == "equal-size":
+        asked["total"] = total
+    return asked
+
+
+def _check_kept(outcome: Outcome, asked: Mapping[str, Any]) -> None:
     """Raises CheckpointError for an outcome that was measured with other numbers."""
-    for name, asked, kept in (
-        ("tasks", tasks, len(outcome.matrix)),
-        ("epochs", epochs, outcome.facts.get("epochs")),
-    ):
-        if asked is not None and asked != kept:
+    kept = {"tasks": len(outcome.matrix)} | outcome.facts
+    for name, value in asked.items():
+        if kept.get(name) != value:
             raise CheckpointError(
                 f"the outcome of {outcome.method} on {outcome.stream} was kept with {name} = "
-                f"{kept}; this comparison has {asked}; give it another folder"
+                f"{kept.get(name)}; this comparison has {value}; give it another folder"
             )
 
 
@@ -124,9 +135,11 @@ def measure_method(
     matrix = learn_tasks(
         method, tasks, every_row=every_row, report=lambda line: report(f"{label} {line}")
     )
-    facts = _without_task_ids(method, tasks)
+    facts = {"epochs": frame.settings.epochs} | _without_task_ids(method, tasks)
     if isinstance(method, Grown):
-        facts |= method.facts()
+        facts |= method.facts() | {"epochs": method.learner.settings.epochs}
+    if name == "equal-size":
+        facts["total"] = frame.total
     base = size(frame.trunk, frame.trunk.base, tasks[0].classes)
     return Outcome(
         stream,
@@ -136,7 +149,7 @@ def measure_method(
         method.parameters,
         base,
         method.cpu_s,
-        {"epochs": frame.settings.epochs} | facts,
+        facts,
     )
 
 

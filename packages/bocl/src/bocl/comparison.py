@@ -195,5 +195,5 @@ def spread(values: Sequence[float]) -> str:
     if math.isnan(mean):
         return "-"
     if len(values) == 1:
-        return f"{mean:.2f}"
-    return f"{mean:.2f} ± {statistics.stdev(values):.2f}"
+        return f"{round(mean, 2) + 0.0:.2f}"  # not -0.00
+    return f"{round(mean, 2) + 0.0:.2f} ± {statistics.stdev(values):.2f}"

@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from bocl.blocks import Block, run_block
-from bocl.errors import MissingDependencyError, UnknownTaskError
+from bocl.errors import MissingDependencyError, SettingsError, UnknownTaskError
 from bocl.network import Network
 from bocl.streams.rotation import turning_grid
 
@@ -161,7 +161,11 @@ def export_program(network: Network, task: int, path: Path) -> None:
         network: a learner's.
         task: its number from 0.
         path: of the .pt2 file.
+
+    Raises:
+        SettingsError: the path is a folder.
     """
+    _check_file(path)
     torch.export.save(_program(network, task), path)
 
 
@@ -175,7 +179,9 @@ def export_onnx(network: Network, task: int, path: Path) -> None:
 
     Raises:
         MissingDependencyError: onnx or onnxscript is not installed.
+        SettingsError: the path is a folder.
     """
+    _check_file(path)
     try:
         import onnx  # noqa: F401, PLC0415  optional
         import onnxscript  # noqa: F401, PLC0415
@@ -194,6 +200,11 @@ def export_onnx(network: Network, task: int, path: Path) -> None:
             external_data=False,
             verbose=False,
         )
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise SettingsError(f"out is {str(path)!r}, which is a folder; it must be a file")
 
 
 def _program(network: Network, task: int) -> torch.export.ExportedProgram:

@@ -226,14 +226,10 @@ class TaskFitter:
         unread: dict[int, Tensor] = {}
         key: tuple[object, ...] = (*self._key, "final")
         if settings.fidelity == "full":  # the trial was this very training
-            key = next(
-                (
-                    (*self._key, "trial", k)
-                    for k, trial in enumerate(trials)
-                    if trial.growth == growth
-                ),
-                key,
-            )
+            same = [place for place, trial in enumerate(trials) if trial.growth == growth]
+            if same:
+                best = max(same, key=lambda place: trials[place].accuracy)
+                key = (*self._key, "trial", best)
         pruning = settings.prune > 0 and settings.fidelity != "full"
         prune_epoch = max(1, math.floor(PRUNED_AT * settings.epochs))
 

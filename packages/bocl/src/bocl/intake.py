@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bocl import files
+from bocl.errors import DataError
 from bocl.streams.samples import Samples, as_samples, check_labels, classes_of, split_validation
 
 if TYPE_CHECKING:
     from bocl.settings import Settings
     from bocl.trunks.architectures import Trunk
+
+LEAST_JUDGED = 2  # of one alone it cannot be said how far accuracies scatter
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,10 @@ def take_in(samples: Samples, val: Any, trunk: Trunk, settings: Settings) -> Int
         validation = as_samples(val)
         trunk.enter(validation.inputs[:0])
         check_labels(validation, classes)
+        if len(validation) < LEAST_JUDGED:
+            raise DataError(
+                f"validation has {len(validation)} sample(s); at least {LEAST_JUDGED} are needed"
+            )
         return Intake(samples, validation, classes, refit=False)
     part, validation = split_validation(samples, settings.validation, settings.seed)
     # a trial of full fidelity is the final training: it must not have seen the validation part

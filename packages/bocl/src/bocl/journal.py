@@ -40,8 +40,11 @@ class Journal:
         if folder is None:
             return
         path = folder / "identity.json"
-        if path.is_file():
-            found = files.read_json(path)
+        found = files.read_json(path) if path.is_file() else None
+        if folder.is_dir() and (found is None or found.get("task", 0) < identity.get("task", 0)):
+            shutil.rmtree(folder)  # of a task that is stored: a crash fell into `finish`
+            found = None
+        if found is not None:
             differing = [name for name in identity if found.get(name) != identity[name]]
             if differing:
                 raise CheckpointError(

@@ -117,16 +117,20 @@ class BOCL:
             report=self._report,
         )
         fitted = fitter.fit(name or f"task {task}", data, journal)
-        network.blocks.append(fitted.block)
-        self.network = network
+        before = dict(vars(self))
+        self.network = Network(network.trunk, [*network.blocks, fitted.block])
         fitted.record.fingerprint = fingerprint
-        fitted.record.macs = network.macs(task)
-        self.records.append(fitted.record)
+        fitted.record.macs = self.network.macs(task)
+        self.records = [*self.records, fitted.record]
         if fitted.statistics is not None:
-            self._statistics[task] = fitted.statistics
-        self._route(samples, data.classes)
+            self._statistics = {**self._statistics, task: fitted.statistics}
+        self.router = self._routed_also(samples, data.classes)
         if self._folder is not None:
-            self.save(self._folder)
+            try:
+                self.save(self._folder)
+            except BaseException:
+                vars(self).update(before)  # a full disk: the task is not learned, its work is kept
+                raise
             journal.finish()
         return self
 
@@ -216,7 +220,11 @@ class BOCL:
         return learner
 
     def save(self, folder: str | Path) -> None:
-        """Writes the learner; a reader finds the old one or the new one, never a part."""
+        """Writes the learner; a reader finds the old one or the new one, never a part.
+
+        Raises:
+            CheckpointError: the folder holds another learner, not this one or what it once was.
+        """
         path = Path(folder)
         saving.save_learner(
             path,
@@ -251,13 +259,15 @@ class BOCL:
         moments = [] if self.router is None else list(self.router.tensors().values())
         return sum(4 * part.numel() for part in [*moments, *self._statistics.values()])
 
-    def _route(self, samples: Samples, classes: int) -> None:
+    def _routed_also(self, samples: Samples, classes: int) -> Router | None:
+        """Returns a router that knows one task more."""
         if self.settings.routing == 0:
-            return
-        if self.router is None:
-            shape = self.fitted_network().trunk.input_shape
-            self.router = Router(shape, self.settings.routing, self.settings.seed)
-        self.router.add(samples, classes)
+            return None
+        shape = self.fitted_network().trunk.input_shape
+        router = Router(shape, self.settings.routing, self.settings.seed)
+        router.restore({} if self.router is None else self.router.tensors())
+        router.add(samples, classes)
+        return router
 
     def _plain_settings(self) -> dict[str, Any]:
         plain = self.settings.as_dict() | {"searcher": self.searcher.name}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bocl import certificate, checkpoint
+from bocl import certificate, checkpoint, files
+from bocl.errors import CheckpointError
 from bocl.routing import Router
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from bocl.blocks import Block
     from bocl.network import Network
     from bocl.records import TaskRecord
 
@@ -39,7 +41,12 @@ def save_learner(
         statistics: of inputs by task, for views.
         settings: plain values.
         first_task: blocks before it are in the folder already.
+
+    Raises:
+        CheckpointError: the folder holds a learner of which these are not the first blocks or more.
     """
+    if first_task == 0:
+        _refuse_another(folder, network)
     for task, block in enumerate(network.blocks):
         if task >= first_task:
             issued = certificate.certify(network, task, settings["seed"])
@@ -54,6 +61,23 @@ def save_learner(
         blocks=network.blocks,
         moments=moments,
     )
+
+
+def _refuse_another(folder: Path, network: Network) -> None:
+    """Task files are replaced one by one: over another learner's that would leave a mixture."""
+    if not (folder / checkpoint.INDEX).is_file():
+        return
+    there = checkpoint.load_index(folder)[3]
+    for task, block in enumerate(there):
+        if task == len(network) or _digest(block) != _digest(network.blocks[task]):
+            raise CheckpointError(
+                f"folder {str(folder)!r} holds another learner, which differs in task {task}; "
+                "choose an empty folder"
+            )
+
+
+def _digest(block: Block) -> str:
+    return files.combined_digest(block.tensors())
 
 
 def split_moments(

@@ -14,6 +14,7 @@ SEARCHES = ("bayesian", "random", "grid", "reinforce")
 COSTS = ("parameters", "macs", "bytes", "units")
 VIEWS = ("auto", "permutation", "rotation", "none")
 FIDELITIES = ("shared", "short", "full")
+MOST_SEED = 2**50
 
 
 def _setting(default: Any, meaning: str) -> Any:
@@ -82,21 +83,30 @@ class Settings:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise SettingsError(f"{name} is {value!r}; it must be a whole number from 1")
-        for name in ("alpha", "limit", "decay", "sparsity", "prune", "routing", "seed"):
+        for name in ("alpha", "limit", "decay", "sparsity", "routing"):
             if not getattr(self, name) >= 0:
                 raise SettingsError(f"{name} is {getattr(self, name)!r}; it must be 0 or more")
+        if not isinstance(self.seed, int) or not 0 <= self.seed < MOST_SEED:
+            raise SettingsError(
+                f"seed is {self.seed!r}; it must be a whole number from 0, below 2 ** 50"
+            )
+        self._check_shares()
         if not self.rate > 0:
             raise SettingsError(f"rate is {self.rate!r}; it must be above 0")
-        if not 0 < self.validation < 1:
-            raise SettingsError(f"validation is {self.validation!r}; it must lie between 0 and 1")
-        if not 0 < self.input_share <= 1:
-            raise SettingsError(f"input_share is {self.input_share!r}; it must lie in (0, 1]")
         for name in ("base", "largest"):
             widths = getattr(self, name)
             if widths is not None:
                 object.__setattr__(self, name, tuple(int(width) for width in widths))
                 if min(widths, default=0) < 1:
                     raise SettingsError(f"{name} is {widths}; it needs whole numbers from 1")
+
+    def _check_shares(self) -> None:
+        if not 0 <= self.prune <= 1:
+            raise SettingsError(f"prune is {self.prune!r}; it must lie in [0, 1]")
+        if not 0 < self.validation < 1:
+            raise SettingsError(f"validation is {self.validation!r}; it must lie between 0 and 1")
+        if not 0 < self.input_share <= 1:
+            raise SettingsError(f"input_share is {self.input_share!r}; it must lie in (0, 1]")
 
     def as_dict(self) -> dict[str, Any]:
         """Returns plain values for JSON."""

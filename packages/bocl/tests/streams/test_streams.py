@@ -95,6 +95,18 @@ def test_idx_files_are_read_and_cut_ones_refused(tmp_path, packed):
         read_idx(path)
 
 
+def test_damaged_files_are_named(tmp_path):
+    packed = tmp_path / "images.gz"
+    packed.write_bytes(gzip.compress(bytes(range(99)))[:-9])
+    with pytest.raises(DataError, match=r"images.gz' is damaged"):
+        read_idx(packed)
+    whole = pickle.dumps({b"data": [1, 2, 3]})
+    for content in (b"", whole[: len(whole) // 2], b"text"):
+        (tmp_path / "train").write_bytes(content)
+        with pytest.raises(DataError, match="train' is damaged"):
+            read_cifar(tmp_path / "train")
+
+
 def test_a_pickle_that_would_run_code_is_refused(tmp_path):
     path = tmp_path / "train"
     path.write_bytes(pickle.dumps({b"data": print}))

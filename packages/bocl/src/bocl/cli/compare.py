@@ -24,7 +24,7 @@ DEFAULT = "bocl,fine-tune,ewc,separate,equal-size,packnet,progressive,joint"
     type=click.Path(path_type=Path),
     help="Folder of outcomes.jsonl and comparison.html; what is there is not measured again.",
 )
-@click.option("--epochs", type=click.IntRange(1), help="Of every training.")
+@click.option("--epochs", type=click.IntRange(1), help="Of every training but those of paper.")
 @click.option(
     "--total",
     type=click.FloatRange(min=0, min_open=True),

@@ -93,4 +93,7 @@ class Searcher(Protocol):
 def best_observed(problem: Problem, trials: Sequence[Trial]) -> Recommendation:
     """Returns the best draw, the way searchers without a model choose."""
     best = max(trials, key=problem.objective)
-    return Recommendation(best.growth, {trial.growth: trial.accuracy for trial in trials})
+    landscape: dict[Growth, float] = {}
+    for trial in trials:  # of one growth there may be several
+        landscape[trial.growth] = max(trial.accuracy, landscape.get(trial.growth, 0.0))
+    return Recommendation(best.growth, landscape)

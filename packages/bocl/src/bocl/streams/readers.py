@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import pickle
 import struct
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,11 +26,24 @@ _ALLOWED = {
 }
 
 
+def read_bytes(path: Path) -> bytes:
+    """Returns a file's content, unpacked if it is gzipped.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    content = path.read_bytes()
+    if content[:2] != b"\x1f\x8b":
+        return content
+    try:
+        return gzip.decompress(content)
+    except (EOFError, OSError, zlib.error) as error:
+        raise DataError(f"file {str(path)!r} is damaged: {error}") from error
+
+
 def read_idx(path: Path) -> NDArray[np.uint8]:
     """Returns the array of an IDX file of bytes, gzipped or not."""
-    content = path.read_bytes()
-    if content[:2] == b"\x1f\x8b":
-        content = gzip.decompress(content)
+    content = read_bytes(path)
     zeros, kind, dimensions = struct.unpack(">HBB", content[:4])
     if zeros != 0 or kind != 8:
         raise DataError(f"file {str(path)!r} is not an IDX file of bytes")
@@ -56,7 +70,12 @@ def read_cifar(path: Path) -> dict[bytes, Any]:
         DataError: the file holds anything but arrays, lists, bytes and numbers.
     """
     with path.open("rb") as file:
-        content = _ArraysOnly(file, encoding="bytes").load()
+        try:
+            content = _ArraysOnly(file, encoding="bytes").load()
+        except DataError:
+            raise
+        except Exception as error:  # damaged bytes raise whatever they happen to say
+            raise DataError(f"file {str(path)!r} is damaged: {error!r}") from error
     if not isinstance(content, dict) or b"data" not in content:
         raise DataError(f"file {str(path)!r} is not a CIFAR file: it has no b'data'")
     return content

@@ -135,6 +135,7 @@ def as_samples(data: Any) -> Samples:
         raise DataError("the task is empty: it has 0 samples, at least 2 are needed")
     if targets.is_floating_point() and not torch.equal(targets, targets.round()):
         raise DataError("labels are not whole numbers; they run from 0 to classes - 1")
+    targets = targets.to(torch.int64)
     if targets.min() < 0:
         raise DataError(f"label {int(targets.min())} is out of range; labels run from 0")
     inputs = inputs.to(torch.float32)
@@ -148,7 +149,7 @@ def as_samples(data: Any) -> Samples:
         )
     if not torch.isfinite(torch.stack(torch.aminmax(inputs))).all():  # one pass, NaN included
         raise DataError("inputs hold values that are not finite")
-    return Samples(inputs, targets.to(torch.int64))
+    return Samples(inputs, targets)
 
 
 def _stack(data: Dataset[Any]) -> tuple[Tensor, Tensor]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import os
 from pathlib import Path
 
 from bocl.errors import DataError
+from bocl.streams.readers import read_bytes
 
 MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 FASHION_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
@@ -93,9 +93,7 @@ def _idx_file(dataset: str, url: str, files: dict[str, tuple[str, str]], name: s
         return Path(fetched)
     for path in (folder / f"{name}.gz", folder / name):
         if path.is_file():
-            content = path.read_bytes()
-            if path.suffix == ".gz":
-                content = gzip.decompress(content)
+            content = read_bytes(path)
             if hashlib.md5(content, usedforsecurity=False).hexdigest() != content_md5:
                 raise DataError(f"file {str(path)!r} is not that of {dataset}: its MD5 differs")
             return path
