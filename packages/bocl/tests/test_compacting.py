@@ -71,11 +71,11 @@ def test_a_compact_learner_is_smaller_certified_and_leaves_the_old_one(tmp_path)
     for task in range(3):
         assert torch.equal(learner.logits(inputs, task), before[task])
         torch.testing.assert_close(smaller.logits(inputs, task), before[task])
-    learner.save(tmp_path)
-    smaller.save(tmp_path)
-    again = BOCL.load(tmp_path)
+    learner.save(tmp_path / "whole")
+    smaller.save(tmp_path / "smaller")
+    again = BOCL.load(tmp_path / "smaller")
     for task in range(3):
-        issued = checkpoint.load_certificate(tmp_path, task)
+        issued = checkpoint.load_certificate(tmp_path / "smaller", task)
         assert certificate.verify(again.network, task, issued) == "exact"
     smaller.fit_task(made_samples(120, seed=3))
     assert (learner.tasks, smaller.tasks) == (3, 4)

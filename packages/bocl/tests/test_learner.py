@@ -229,8 +229,8 @@ def test_fixed_growth_searches_nothing():
 
 
 def test_of_one_growth_tried_twice_the_better_training_is_kept():
-    class Thrice(FixedGrowth):
-        only = None
+    class Thrice:
+        name, only = "thrice", None
 
         def propose(self, _problem, trials, _count):
             return [Growth((8, 6))] if len(trials) < 3 else []
@@ -238,7 +238,7 @@ def test_of_one_growth_tried_twice_the_better_training_is_kept():
         def recommend(self, problem, trials):
             return best_observed(problem, trials)
 
-    learner = small(searcher=Thrice(Growth((8, 6))), fidelity="full", rate=0.003, epochs=1)
+    learner = small(searcher=Thrice(), fidelity="full", rate=0.003, epochs=1)
     for samples in tasks(2):
         learner.fit_task(samples)
     accuracies = [trial.accuracy for trial in learner.records[1].trials]
