@@ -238,7 +238,7 @@ def test_of_one_growth_tried_twice_the_better_training_is_kept():
         def recommend(self, problem, trials):
             return best_observed(problem, trials)
 
-    learner = small(searcher=Thrice(), fidelity="full", rate=0.003, epochs=1)
+    learner = small(searcher=Thrice(), fidelity="full", epochs=1, rate=0.014, validation=0.5)
     for samples in tasks(2):
         learner.fit_task(samples)
     accuracies = [trial.accuracy for trial in learner.records[1].trials]
