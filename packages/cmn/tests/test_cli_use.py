@@ -94,6 +94,20 @@ def test_bad_arguments_of_recommend(trained, arguments, sentence):
     refused(run("recommend", "--model", trained[1], *arguments), sentence)
 
 
+def test_a_list_of_users_that_is_no_text_is_named(trained, tmp_path):
+    (tmp_path / "users.txt").write_bytes(b"caf\xe9\n")
+    arguments = ["--users-from", str(tmp_path / "users.txt")]
+    refused(run("recommend", "--model", trained[1], *arguments), "users.txt' is not UTF-8 text")
+
+
+@pytest.mark.parametrize("plot", ["a.xyz", "absent/a.png"])
+def test_a_picture_that_could_not_be_written_is_refused_before_the_work(trained, plot):
+    sentence = "a file in an existing folder is allowed, ending in"
+    refused(run("compare", "--data", trained[0], "--plot", plot), sentence)
+    arguments = ["--model", trained[1], "--user", "u1", "--plot", plot]
+    refused(run("explain", *arguments), sentence)
+
+
 def test_an_item_that_is_no_number_is_named(trained):
     refused(
         run("explain", "--model", trained[1], "--user", "u1", "--item", "film"),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmn.errors import InteractionsError
-from cmn.identifiers import Identifiers, encode
+from cmn.identifiers import Identifiers, as_labels, encode
 
 LABELS = st.one_of(
     st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1),
@@ -73,3 +73,13 @@ def test_more_ids_follow_the_known_ones():
     assert ids.extended([9]) is ids
     mixed = ids.extended([uuid.UUID(int=1), "x"])
     assert mixed.labels.tolist() == [5, 9, uuid.UUID(int=1), "x"]
+
+
+def test_large_and_small_numbers_keep_their_ids_together():
+    ids = Identifiers("users", np.array([2**63, 2**63 + 1], dtype=np.uint64))
+    assert ids.extended(np.array([77])).labels.tolist() == [2**63, 2**63 + 1, 77]
+    assert Identifiers("users", np.array([1, 2])).extended([0.5]).labels.tolist() == [1, 2, 0.5]
+    with pytest.raises(InteractionsError, match="users has new ids of type int64, which no type"):
+        ids.extended(np.array([-1]))
+    with pytest.raises(InteractionsError, match="whole numbers that no integer type holds"):
+        as_labels("users", [2**63 + 1, 2**63 + 2, -1])

@@ -17,6 +17,14 @@ def test_values_become_one_duplicates_merge_and_zeros_vanish():
     assert csr.nnz == 2
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16])
+def test_repeated_small_integers_do_not_wrap_around(dtype):
+    ones = np.ones(258, dtype)
+    rows, columns = np.r_[np.zeros(256, int), 1, 1], np.r_[np.zeros(256, int), 1, 2]
+    csr = binary_csr(sparse.coo_array((ones, (rows, columns)), shape=(2, 3)))
+    assert csr.toarray().tolist() == [[1, 0, 0], [0, 1, 1]]
+
+
 def test_the_callers_matrix_is_left_alone():
     matrix = sparse.csr_array(np.array([[3.0, 0.0]]))
     binary_csr(matrix)

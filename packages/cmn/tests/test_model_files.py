@@ -29,6 +29,14 @@ def test_saving_again_replaces_the_model_and_leaves_no_old_files(folder):
     assert len(list(folder.iterdir())) == 2
 
 
+def test_saving_touches_no_file_of_others(folder):
+    (folder / "weights-2024.csv").write_text("mine")
+    (folder / "weights-old").mkdir()
+    save_model(folder, {"a": 2}, {"x": np.arange(9)})
+    assert (folder / "weights-2024.csv").read_text() == "mine"
+    assert len(list(folder.iterdir())) == 4
+
+
 def test_a_save_that_dies_midway_leaves_the_last_good_model(folder, monkeypatch):
     def full_disk(path, content):
         if path.name == "config.json":

@@ -59,11 +59,23 @@ def test_ids_with_leading_zeros_stay_text(written):
         ("user,item,rating\n1,2,nan\n", "NaN"),
         ("user,item,rating\n1,2,-1\n", "below zero"),
         ("user,item\n", "0 interactions"),
+        ("user,item\n,1\n2, \n3,4\n,5\n", "has 2 empty cells in column user"),
+        ("user,item\n1, \n", "has 1 empty cells in column item"),
     ],
 )
 def test_bad_csv_is_refused(written, text, sentence):
     with pytest.raises(CMNError, match=sentence):
         read_interactions(written("a.csv", text))
+
+
+def test_quotation_marks_between_tabs_are_characters(written):
+    text = '1\t"Heroes\n2\tb\n3\tEmma"\n2\tc\n'
+    assert pairs(read_interactions(written("a.tsv", text))) == [
+        (1, '"Heroes'),
+        (2, "b"),
+        (2, "c"),
+        (3, 'Emma"'),
+    ]
 
 
 def test_a_missing_file_and_an_unknown_ending_are_refused(tmp_path):
@@ -112,6 +124,13 @@ def test_bad_npz_is_refused(tmp_path):
     path = tmp_path / "a.npz"
     np.savez(path, user=[0, 9], item=[1, 1], shape=[2, 2])
     with pytest.raises(InteractionsError, match=r"user has 1 ids out of range.*0 to 1 are allowed"):
+        read_interactions(path)
+    np.savez(path, user=[0], item=[1], shape=3)
+    with pytest.raises(DataError, match="has a shape that is not of two numbers"):
+        read_interactions(path)
+    with path.open("wb") as file:
+        np.save(file, [0])
+    with pytest.raises(DataError, match="is not a plain npz archive"):
         read_interactions(path)
     np.savez(path, x=[0])
     with pytest.raises(DataError, match="holds the arrays x;"):

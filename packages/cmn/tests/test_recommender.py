@@ -96,6 +96,23 @@ def test_a_saved_model_scores_the_same(fitted, tmp_path):
     assert loaded.best_epoch_ == fitted.best_epoch_
 
 
+@pytest.mark.parametrize(
+    "changes", [{"hops": 3}, {"embedding_dim": 16}, {"activation": "linear"}, {"protocol": "best"}]
+)
+def test_settings_changed_after_the_fit_are_the_next_fits(fitted, tmp_path, changes):
+    scores = fitted.score([1, 2])
+    fitted.set_params(**changes).save(tmp_path)
+    loaded = CMN.load(tmp_path)
+    np.testing.assert_array_equal(loaded.score([1, 2]), scores)
+    assert {name: getattr(loaded, name) for name in QUICK} == QUICK
+
+
+def test_a_loaded_model_keeps_its_notes_when_it_is_saved_again(fitted, tmp_path):
+    fitted.save(tmp_path / "one", notes={"data": "blocks"})
+    CMN.load(tmp_path / "one").save(tmp_path / "two")
+    assert CMN.load(tmp_path / "two").notes_ == {"data": "blocks"}
+
+
 def test_a_model_whose_config_contradicts_its_weights_is_refused(fitted, tmp_path):
     fitted.save(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())

@@ -90,6 +90,7 @@ class Checkpoints:
 def fingerprint(settings: Mapping[str, Any], train: sparse.csr_array, validation: HeldOut) -> str:
     """Returns a digest that two trainings share only with equal settings and data."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    digest.update(repr(train.shape).encode())
     for array in (train.indptr, train.indices, validation.users, validation.items):
         digest.update(array.astype("<i8").tobytes())
     return digest.hexdigest()

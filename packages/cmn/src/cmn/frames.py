@@ -48,7 +48,7 @@ def find_columns(source: str, columns: Sequence[str]) -> dict[str, int]:
     Raises:
         DataError: there is no user or no item.
     """
-    plain = [column.strip().lower().partition(":")[0] for column in columns]
+    plain = [str(column).strip().lower().partition(":")[0] for column in columns]
     names = {"user": USER_NAMES, "item": ITEM_NAMES, "rating": RATING_NAMES, "time": TIME_NAMES}
     found = {
         meaning: next(plain.index(name) for name in allowed if name in plain)
@@ -57,7 +57,7 @@ def find_columns(source: str, columns: Sequence[str]) -> dict[str, int]:
     }
     if not {"user", "item"} <= found.keys():
         raise DataError(
-            f"{source} has the columns {', '.join(columns)};"
+            f"{source} has the columns {', '.join(map(str, columns))};"
             " user and item are needed, rating and timestamp allowed"
         )
     return found

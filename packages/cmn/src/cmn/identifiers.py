@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 NOTHING = -1  # the number of no row or column
 
 
+def _whole_numbers(labels: ArrayLike) -> bool:
+    """Tells a list of Python integers, of which numpy makes floats where they are too large."""
+    if not isinstance(labels, (list, tuple)) or not labels:
+        return False
+    return all(type(label) is int for label in labels)
+
+
 def as_labels(field: str, labels: ArrayLike) -> NDArray[Any]:
     """Returns ids as a vector: numbers and dates as they are, everything else as Python objects.
 
@@ -24,6 +31,10 @@ def as_labels(field: str, labels: ArrayLike) -> NDArray[Any]:
     if values.ndim != 1:
         raise InteractionsError(
             f"{field} has shape {values.shape}; a one-dimensional list of ids is needed"
+        )
+    if values.dtype.kind == "f" and _whole_numbers(labels):
+        raise InteractionsError(
+            f"{field} has whole numbers that no integer type holds together; give them as text"
         )
     if values.dtype.kind in "USTO":
         # numpy would turn the 1 of [1, "a"] into text; the caller's own objects stay what they are
@@ -144,8 +155,20 @@ class Identifiers:
             labels = np.empty(len(self) + fresh.size, dtype=object)
             labels[:] = [*self.labels.tolist(), *fresh.tolist()]
         else:
-            labels = np.concatenate([self.labels, fresh])
+            labels = self._joined(fresh)
         return Identifiers(self.field, labels)
+
+    def _joined(self, fresh: NDArray[Any]) -> NDArray[Any]:
+        """Returns these ids and fresh ones in the first type that holds all of them as they are."""
+        wanted = [*self.labels.tolist(), *fresh.tolist()]
+        for dtype in (np.result_type(self.labels, fresh), self.labels.dtype, fresh.dtype):
+            labels = np.concatenate([self.labels.astype(dtype), fresh.astype(dtype)])
+            if labels.tolist() == wanted:
+                return labels
+        raise InteractionsError(
+            f"{self.field} has new ids of type {fresh.dtype}, which no type holds together with the"
+            f" known ones of type {self.labels.dtype}; give both as text"
+        )
 
 
 def plain(label: Any) -> Any:

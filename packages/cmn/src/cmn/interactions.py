@@ -90,6 +90,8 @@ def binary_csr(matrix: Any, min_rating: float | None = None) -> sparse.csr_array
         raise InteractionsError(
             f"interactions has shape {matrix.shape}; two dimensions (users, items) are needed"
         )
+    if matrix.dtype.kind in "iu":
+        matrix = matrix.astype(np.float64)  # sums of repeated entries must not wrap around
     csr = sparse.csr_array(matrix, copy=True)
     check_values("interactions", csr.data)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 CONFIG = "config.json"
+_OWN = re.compile(r"weights-[0-9a-f]{16}\.safetensors")
 
 
 def save_model(folder: Path, config: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
@@ -35,9 +37,9 @@ def save_model(folder: Path, config: dict[str, Any], arrays: dict[str, NDArray[A
     write_atomically(folder / weights, content)
     text = json.dumps({"format": FORMAT, "weights": weights, "sha256": digest, **config}, indent=2)
     write_atomically(folder / CONFIG, f"{text}\n".encode())
-    for stale in folder.glob("weights-*"):
-        if stale.name != weights:
-            stale.unlink()
+    for stale in folder.glob("weights-*.safetensors"):
+        if stale.name != weights and _OWN.fullmatch(stale.name):
+            stale.unlink(missing_ok=True)  # another saver may have been faster
 
 
 def load_model(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

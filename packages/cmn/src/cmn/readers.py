@@ -99,7 +99,13 @@ def _cells(path: Path) -> Iterator[list[str]]:
     separator = SEPARATORS[path.suffix]
     with path.open(newline="", encoding="utf-8-sig") as file:
         if separator is not None and len(separator) == 1:
-            yield from (row for row in csv.reader(file, delimiter=separator) if row)
+            # only commas have a convention of quoting; elsewhere a quotation mark is a character
+            rows = csv.reader(
+                file,
+                delimiter=separator,
+                quoting=csv.QUOTE_MINIMAL if separator == "," else csv.QUOTE_NONE,
+            )
+            yield from (row for row in rows if row)
         else:
             yield from (line.strip().split(separator) for line in file if line.strip())
 
@@ -153,6 +159,13 @@ def _read_rows(path: Path, min_rating: float | None) -> Interactions:
             )
         table.append(row)
     cells = {name: [row[position] for row in table] for name, position in columns.items()}
+    for name in ("user", "item"):
+        empty = sum(not cell.strip() for cell in cells[name])
+        if empty:
+            raise DataError(
+                f"data file {str(path)!r} has {empty} empty cells in column {name};"
+                " none are allowed"
+            )
     ratings = times = None
     if "rating" in cells:
         wrong = next((cell for cell in cells["rating"] if not _is_number(cell)), None)
@@ -183,7 +196,7 @@ def _read_npz(path: Path, min_rating: float | None) -> Interactions:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = dict(archive)
         matrix = sparse.load_npz(path) if "format" in arrays else None
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
             f"data file {str(path)!r} is not a plain npz archive (pickled objects are refused):"
             f" {error}"
@@ -197,6 +210,8 @@ def _read_npz(path: Path, min_rating: float | None) -> Interactions:
         )
     users, items = arrays["user"], arrays["item"]
     if "shape" in arrays:
+        if arrays["shape"].shape != (2,):
+            raise DataError(f"data file {str(path)!r} has a shape that is not of two numbers")
         users = check_indices("user", users, arrays["shape"][0])
         items = check_indices("item", items, arrays["shape"][1])
     return from_pairs(users, items, arrays.get("rating"), min_rating)

@@ -129,8 +129,10 @@ class CMN(MemoryRanker, Hyperparameters):
         if isinstance(network, EvidenceNetwork) and cut_off:
             train = interactions.matrix
             learn_memories(network, train, self, best.number)
+        self._fitted = type(self)(**self.get_params())
         self._install(network, replace(interactions, matrix=train, times=None))
         self.best_epoch_, self.validation_metrics_ = best.number, best.metrics
+        self.notes_ = {}
         self.fit_seconds_ = time.perf_counter() - started
         return self
 
@@ -140,7 +142,7 @@ class CMN(MemoryRanker, Hyperparameters):
         self._neighbourhoods = Neighbourhoods(interactions.matrix)
         self._scorer: CatalogueScorer | EvidenceScorer
         if isinstance(network, EvidenceNetwork):
-            self._scorer = build_evidence_scorer(network, interactions.matrix, self)
+            self._scorer = build_evidence_scorer(network, interactions.matrix, self._fitted)
         else:
             self._scorer = CatalogueScorer(network, self._neighbourhoods)
         self._remember(interactions)
@@ -250,7 +252,7 @@ class CMN(MemoryRanker, Hyperparameters):
 
         Args:
             folder: made if need be; a model already there is replaced.
-            notes: what else to remember, as JSON values.
+            notes: what else to remember, as JSON values; a loaded model's own if not given.
 
         Raises:
             ParameterError: ids of a type that a plain file cannot hold.
@@ -260,12 +262,12 @@ class CMN(MemoryRanker, Hyperparameters):
         arrays = {f"network.{name}": value.numpy() for name, value in network.state_dict().items()}
         arrays |= pack_interactions(self.interactions)
         config = {
-            "hyperparameters": self.get_params(),
+            "hyperparameters": self._fitted.get_params(),  # which may have been set anew since
             "shape": list(self.train_matrix.shape),
             "best_epoch": self.best_epoch_,
             "validation_metrics": self.validation_metrics_,
             "fit_seconds": self.fit_seconds_,
-            "notes": notes or {},
+            "notes": self.notes_ if notes is None else notes,
         }
         save_model(Path(folder), config, arrays)
 
@@ -280,6 +282,7 @@ class CMN(MemoryRanker, Hyperparameters):
         try:
             model = cls(**config["hyperparameters"])
             n_users, n_items = config["shape"]
+            model._fitted = cls(**model.get_params())
             network = build_network(n_users, n_items, model)
             weights = {
                 name: torch.from_numpy(arrays[f"network.{name}"]) for name in network.state_dict()

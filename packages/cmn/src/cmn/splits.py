@@ -203,6 +203,8 @@ def with_rivals(
     """
     if by not in {"uniform", "popularity"}:
         raise ParameterError(f"rivals are drawn by {by!r}; uniform, popularity are allowed")
+    if n > seen.shape[1]:
+        raise ParameterError(f"n is {n}; there are {seen.shape[1]} items in all to draw from")
     weights = np.ones(seen.shape[1])
     if by == "popularity":
         weights = np.bincount(seen.indices, minlength=seen.shape[1]).astype(np.float64)

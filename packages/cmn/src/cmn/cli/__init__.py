@@ -25,6 +25,8 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:
+            raise  # who reads the output has enough: no mistake, and click ends quietly
         except (CMNError, OSError) as error:
             click.echo(f"Error: {error}", err=True)
             sys.exit(2)

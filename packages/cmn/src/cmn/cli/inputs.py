@@ -83,10 +83,25 @@ def ids_from_text(field: str, texts: Sequence[str], known: NDArray[Any]) -> NDAr
         return np.array([*texts, None], dtype=object)[:-1]
     try:
         return np.array(texts).astype(known.dtype)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ParameterError(
             f"{field} is {', '.join(texts)}; the model's {field} are of type {known.dtype}"
         ) from error
+
+
+def check_plot(plot: Path | None) -> None:
+    """Finds out before any work whether a picture could be written.
+
+    Raises:
+        ParameterError: the ending is no picture's, or there is no such folder.
+    """
+    if plot is not None and (
+        plot.suffix not in {".png", ".svg", ".pdf"} or not plot.parent.is_dir()
+    ):
+        raise ParameterError(
+            f"plot is {str(plot)!r}; a file in an existing folder is allowed, ending in .png, .svg"
+            " or .pdf"
+        )
 
 
 def use_threads(threads: int | None) -> None:

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cmn.baselines import BASELINES, installed_peers, make_baseline
-from cmn.cli.inputs import held_out_part, load_models_and_split, load_split, use_threads
+from cmn.cli.inputs import (
+    check_plot,
+    held_out_part,
+    load_models_and_split,
+    load_split,
+    use_threads,
+)
 from cmn.cli.options import data_options, json_only, part_options
 from cmn.cli.output import emit, means_table, say
 from cmn.errors import ParameterError
@@ -106,6 +112,7 @@ def compare(
     p is that of a paired t-test against the best by NDCG@10. A baseline that cannot be fitted to
     the data is left out and the reason printed.
     """
+    check_plot(plot)
     names = (
         (*BASELINES, *installed_peers())
         if only is None

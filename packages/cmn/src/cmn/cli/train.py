@@ -12,6 +12,7 @@ import click
 from cmn.cli.inputs import load_split, use_threads
 from cmn.cli.options import data_options, hyperparameter_options, split_options
 from cmn.cli.output import FitProgress, emit
+from cmn.errors import ParameterError
 from cmn.hyperparameters import Hyperparameters
 
 
@@ -51,6 +52,8 @@ def train(
     """
     settings = {name: value for name, value in hyperparameters.items() if value is not None}
     Hyperparameters(**settings)  # refuses bad values before torch is imported
+    if model_out is not None and model_out.exists() and not model_out.is_dir():
+        raise ParameterError(f"model_out is {str(model_out)!r}, a file; a folder is needed")
     split, interactions = load_split(data, min_rating, split_seed, split_by)
     use_threads(threads)
     from cmn.recommender import CMN  # noqa: PLC0415  imports torch

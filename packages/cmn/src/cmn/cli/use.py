@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cmn.cli.inputs import ids_from_text, use_threads
+from cmn.cli.inputs import check_plot, ids_from_text, use_threads
 from cmn.cli.options import json_only, threads_option
 from cmn.cli.output import columns, emit, say
 from cmn.errors import ParameterError
@@ -100,7 +100,10 @@ def recommend(
 
 
 def _lines(path: Path) -> list[str]:
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except UnicodeDecodeError as error:
+        raise ParameterError(f"file {str(path)!r} is not UTF-8 text: {error}") from error
     return [line for line in lines if line]
 
 
@@ -155,6 +158,7 @@ def explain(
     *, model: Path, user: str, item: str | None, top: int, plot: Path | None, json_only: bool
 ) -> None:
     """Print which neighbours spoke for an item, hop by hop, and what they share with the user."""
+    check_plot(plot)
     fitted = _load(model, None)
     known = fitted.interactions
     (user_id,) = ids_from_text("user", [user], known.user_ids)
