@@ -69,7 +69,7 @@ def report(*, step: float | None = None, **metrics: float) -> bool:
 def _number(name: str, value: object) -> float:
     try:
         return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ReportError(f"metric {name!r}: {value!r} is not a number") from None
 
 

@@ -35,6 +35,26 @@ def test_a_bad_experiment_file(
     assert said in complaint(orchestrate("run", experiment_file(**keys)))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["best", "9" * 23], "is not in the range 1<=x<=9223372036854775807"),
+        (["run", "--", ""], "the command: is empty"),
+        (["run", "--name", " ", "--", "true"], "--name: is empty"),
+        (
+            ["init", "-o", "missing/x.yml", "--name", "n", "--command", "true {x}", "--parameter",
+             "x=0..1", "--metric", "y", "--budget", "3"],
+            "missing/x.yml cannot be written: No such file",
+        ),
+    ],
+)  # fmt: skip
+def test_odd_arguments(orchestrate: Orchestrate, arguments: list[str], said: str) -> None:
+    done = orchestrate(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_missing_file_and_broken_yaml(orchestrate: Orchestrate, tmp_path: Path) -> None:
     assert "No such file" in complaint(orchestrate("run", "absent.yml"))
     (tmp_path / "broken.yml").write_text("name: [x\nbudget: 3")

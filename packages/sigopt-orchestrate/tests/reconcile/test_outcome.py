@@ -16,7 +16,7 @@ from sigopt_orchestrate.reconcile.outcome import (
     read_outcome,
 )
 from sigopt_orchestrate.spec import Experiment
-from sigopt_orchestrate.store import AttemptFolder
+from sigopt_orchestrate.store import AttemptFolder, Checkpoint, read_checkpoints
 
 SPEC = {"metrics": [{"name": "y"}, {"name": "s", "strategy": "store"}], "timeouts": {"trial": 9}}
 
@@ -48,6 +48,8 @@ def test_the_last_value_of_each_metric_counts(
         ('{"y": true}', "metric 'y' is True, which is not a number"),
         ('{"y": 1}\n{"y"', "line 2 of the report is not a JSON object"),
         ("[1]", "line 1 of the report is not a JSON object"),
+        ("[" * 100_000, "line 1 of the report is not a JSON object"),
+        (f'{{"y": 1{"0" * 400}}}', "metric 'y' is beyond 1e308, which is not finite"),
     ],
 )
 def test_a_bad_report_is_a_failure_with_a_reason(
@@ -59,6 +61,25 @@ def test_a_bad_report_is_a_failure_with_a_reason(
     assert read_outcome(make_spec(**SPEC), folder, Exit(0)) == Failed(reason)
 
 
+def test_a_report_that_is_no_file_is_a_failure(
+    make_spec: Callable[..., Experiment], tmp_path: Path
+) -> None:
+    folder = AttemptFolder(tmp_path)
+    folder.metrics.mkdir()
+    end = read_outcome(make_spec(**SPEC), folder, Exit(0))
+    assert end == Failed("the report cannot be read: Is a directory")
+    assert read_checkpoints(folder.metrics, ["y"]) == []
+
+
+@pytest.mark.parametrize("line", ['{"step": 1' + "0" * 400 + ', "y": 1}', "[" * 100_000])
+def test_lines_that_no_float_holds_are_passed_over_as_checkpoints(
+    tmp_path: Path, line: str
+) -> None:
+    report = tmp_path / "report"
+    report.write_text(f'{line}\n{{"step": 2, "y": 3}}\n')
+    assert read_checkpoints(report, ["y"]) == [Checkpoint(2, {"y": 3.0})]
+
+
 def test_how_the_command_ended_comes_first(
     make_spec: Callable[..., Experiment], tmp_path: Path
 ) -> None:
@@ -68,6 +89,7 @@ def test_how_the_command_ended_comes_first(
     said = Failed("exit status 1: ValueError: no such file")
     assert read_outcome(spec, folder, Exit(1)) == said
     assert read_outcome(spec, folder, Exit(-9)) == Failed("killed by SIGKILL")
+    assert read_outcome(spec, folder, Exit(-40)) == Failed("killed by signal 40")
     assert read_outcome(spec, folder, Exit(-15, "timeout")) == Failed("timed out after 9 s")
     assert read_outcome(spec, folder, Exit(-15, "stop")) == Stopped()
     assert read_outcome(spec, folder, Exit(-9, "memory")) == OutOfMemory("out of memory")

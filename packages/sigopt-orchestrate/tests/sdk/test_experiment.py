@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import sigopt_orchestrate as orchestrate
@@ -60,6 +61,32 @@ def test_a_cancelled_run_ends_its_trials_and_goes_on_later(make: Any, tmp_path: 
     assert experiment.results().state is ExperimentState.STOPPED
     (tmp_path / "go").touch()
     assert experiment.run().state is ExperimentState.COMPLETED
+
+
+def test_a_run_cancelled_before_its_thread_is_ready_runs_nothing(make: Any, tmp_path: Path) -> None:
+    experiment = make(command=f"touch ran; {REPORT}", directory=tmp_path, budget=50)
+
+    async def cancel_at_once() -> None:
+        running = asyncio.create_task(experiment.run_async())
+        await asyncio.sleep(0)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    asyncio.run(cancel_at_once())
+    assert experiment.results().state is ExperimentState.STOPPED
+
+
+def test_numpys_numbers_are_pythons(make: Any) -> None:
+    given = {
+        "batch": orchestrate.categorical(*np.array([16, 32])),
+        "rate": {"type": "double", "grid": np.linspace(0, 1, 3)},
+    }
+    batch, rate = make(parameters=given).spec.parameters
+    assert [type(value) for value in batch.categorical_values] == [int, int]
+    assert rate.grid == (0.0, 0.5, 1.0)
+    with pytest.raises(SpecError, match="cannot represent an object"):
+        make(env={"A": Path("/x")})
 
 
 def test_ask_and_tell_use_up_the_budget_and_keep_every_word(make: Any) -> None:

@@ -20,6 +20,16 @@ SUM = {"type": "less_than", "threshold": 1, "terms": [{"name": "x", "weight": 1}
         ({"name": "n" * 101}, "name: must be at most 100 characters"),
         ({"parameters": []}, "parameters: must be a list or map of at least 1"),
         ({"parameters": [X, X]}, "parameters: 'x' is given more than once"),
+        (
+            {
+                "type": "grid",
+                "parameters": [
+                    {"name": f"p{n}", "type": "int", "bounds": {"min": 0, "max": 2**53}}
+                    for n in range(20)
+                ],
+            },
+            "parameters: make a grid of more than 1,000,000 points",
+        ),
         ({"parameters": [{"name": "x", "type": "float"}]}, "parameters[0].type: must be"),
         ({"parameters": [{"name": "x", "type": "double"}]}, "parameters[0].bounds: a parameter"),
         ({"parameters": [X | {"bounds": {"min": 1, "max": 1}}]}, "parameters[0].bounds.max: must"),

@@ -44,6 +44,13 @@ def test_a_good_file_becomes_a_value() -> None:
         ("name: layers", "name: lr", "6: parameters[1]", "'lr' is defined more than once"),
         ("seconds,", "acc,", "10: metrics[1]", "'acc' is defined more than once"),
         ("budget: 3", "budget: 0", "11: budget", "must be at least 1, not 0"),
+        ('"{act}"', "true", "3: env.ACT", "must be text or a number, not true (quote it)"),
+        ("bounds: {min: 1, max: 4}", "grid: 5", "8: parameters[1].grid", "at least 2 numbers"),
+        ("bounds: {min: 1, max: 4}", "grid: [1, a]", "8: parameters[1].grid", "at least 2 numbers"),
+        ("bounds: {min: 1, max: 4}", "grid: []", "8: parameters[1].grid", "at least 2 numbers"),
+        ("budget: 3", "budget: 3\nnum_solutions: 20000", "12: num_solutions", "at most 10000"),
+        ("transformation: log", "prior: {name: cauchy}", "5: parameters[0].prior", "name must be"),
+        ("1.5Gi", "1" + "0" * 400, "14: resources.memory", "must be an amount of memory"),
         ("budget: 3", "budget: yes", "11: budget", "must be a number, not True"),
         ("budget: 3", "budget: 2.5", "11: budget", "must be a whole number, not 2.5"),
         ("budget: 3", "bugdet: 3", "11: bugdet", "did you mean 'budget'"),
@@ -141,3 +148,17 @@ def test_what_cannot_be_extended_is_refused(text: str, said: str, tmp_path: Path
 def test_a_text_that_is_no_file_extends_none() -> None:
     with pytest.raises(SpecError, match="extends: unknown key"):
         parse_experiment("extends: experiment.yml\n" + GOOD, "e.yml")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name: 2024-13-01", "a value is not what it looks like: month must be"),
+        ("name: !!int abc", "a value is not what it looks like"),
+        ("name: &a [*a]", "nested too deeply, or within itself"),
+        ("name: " + "[" * 3000, "nested too deeply, or within itself"),
+    ],
+)
+def test_values_that_yaml_itself_trips_over(text: str, said: str) -> None:
+    with pytest.raises(SpecError, match=f"e.yml: {said}"):
+        parse_experiment(text, "e.yml")

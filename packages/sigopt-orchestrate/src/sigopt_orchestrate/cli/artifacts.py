@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sigopt_orchestrate.cli.options import (
+    NUMBER,
     chosen,
     experiment_argument,
     home_option,
@@ -22,7 +23,7 @@ from sigopt_orchestrate.store import Store
 
 @click.command("artifacts")
 @experiment_argument
-@click.option("--trial", type=click.IntRange(min=1), help="Only this trial's.")
+@click.option("--trial", type=NUMBER, help="Only this trial's.")
 @click.option(
     "--to",
     type=click.Path(path_type=Path, file_okay=False),

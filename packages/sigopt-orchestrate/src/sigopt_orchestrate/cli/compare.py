@@ -7,7 +7,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from sigopt_orchestrate.cli.options import home_option, json_option, store_option
+from sigopt_orchestrate.cli.options import NUMBER, home_option, json_option, store_option
 from sigopt_orchestrate.cli.tables import open_console, value_text
 from sigopt_orchestrate.cli.views import print_json, trial_view
 from sigopt_orchestrate.dashboard import best_trials
@@ -19,7 +19,7 @@ from sigopt_orchestrate.store import ExperimentRecord, Store, TrialRecord
 
 
 @click.command("compare")
-@click.argument("experiments", nargs=-1, required=True, type=click.IntRange(min=1))
+@click.argument("experiments", nargs=-1, required=True, type=NUMBER)
 @click.option("--metric", help="Of which metric [default: the first objective of the first].")
 @home_option
 @store_option

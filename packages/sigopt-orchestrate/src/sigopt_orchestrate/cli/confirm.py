@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from sigopt_orchestrate.cli.options import (
+    NUMBER,
     chosen,
     experiment_argument,
     home_option,
@@ -27,7 +28,7 @@ from sigopt_orchestrate.store import Store
     "--trial",
     "numbers",
     multiple=True,
-    type=click.IntRange(min=1),
+    type=NUMBER,
     help="Which one; may be given again [default: the best; of two objectives, the best by the "
     "first, and the best by it that is no worse than the defaults by the second].",
 )

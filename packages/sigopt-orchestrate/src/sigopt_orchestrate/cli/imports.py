@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from sigopt_orchestrate.cli.options import home_option, json_option, store_option
+from sigopt_orchestrate.cli.options import NUMBER, home_option, json_option, store_option
 from sigopt_orchestrate.cli.views import print_json
 from sigopt_orchestrate.errors import OrchestrateError
 from sigopt_orchestrate.store import Home, Store
@@ -48,7 +48,7 @@ def optuna_(
 
 @import_command.command("sigopt")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--client", type=click.IntRange(min=1), help="Whose it is; the first by default.")
+@click.option("--client", type=NUMBER, help="Whose it is; the first by default.")
 @click.option("--project", help="In which of the client's projects.")
 @home_option
 @store_option

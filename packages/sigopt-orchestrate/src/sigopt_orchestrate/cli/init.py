@@ -94,7 +94,10 @@ def init_command(
     }
     text = _HEAD + yaml.safe_dump(keys, sort_keys=False, default_flow_style=None, width=100)
     parse_experiment(text, str(output))
-    output.write_text(text, encoding="utf-8")
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SpecError(f"--output: {output} cannot be written: {error.strerror}") from None
     if as_json:
         print_json({"file": str(output)})
     else:

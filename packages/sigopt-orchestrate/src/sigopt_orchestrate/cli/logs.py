@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sigopt_orchestrate.cli.options import (
+    NUMBER,
     chosen,
     experiment_argument,
     home_option,
@@ -27,7 +28,7 @@ _POLL_S = 0.25
 
 @click.command("logs")
 @experiment_argument
-@click.option("--trial", type=click.IntRange(min=1), help="Only this trial's.")
+@click.option("--trial", type=NUMBER, help="Only this trial's.")
 @click.option("--follow", "-f", is_flag=True, help="Go on until the experiment has ended.")
 @home_option
 @store_option

@@ -12,6 +12,9 @@ from sigopt_orchestrate.store import ExperimentRecord, Store
 
 _Command = Callable[..., Any]
 
+NUMBER = click.IntRange(1, 2**63 - 1)
+"""What a store numbers: experiments, trials, clients, tokens."""
+
 home_option: Callable[[_Command], _Command] = click.option(
     "--home",
     type=click.Path(path_type=Path, file_okay=False),
@@ -48,14 +51,14 @@ def _known(ctx: click.Context, _parameter: click.Parameter, begun: str) -> list[
 
 experiment_argument: Callable[[_Command], _Command] = click.argument(
     "experiment",
-    type=click.IntRange(min=1),
+    type=NUMBER,
     required=False,
     metavar="[EXPERIMENT]",
     shell_complete=_known,
 )
 experiments_argument: Callable[[_Command], _Command] = click.argument(
     "experiments",
-    type=click.IntRange(min=1),
+    type=NUMBER,
     nargs=-1,
     metavar="[EXPERIMENTS]...",
     shell_complete=_known,

@@ -15,7 +15,7 @@ from sigopt_orchestrate.cli.options import (
 )
 from sigopt_orchestrate.cli.running import check_runnable, check_secrets, run_to_its_end
 from sigopt_orchestrate.cli.views import print_json
-from sigopt_orchestrate.errors import OrchestrateError
+from sigopt_orchestrate.errors import OrchestrateError, SpecError
 from sigopt_orchestrate.reconcile import create, steer
 from sigopt_orchestrate.spec import Experiment, load_experiment
 from sigopt_orchestrate.store import Store
@@ -106,10 +106,13 @@ def resume_command(
 
 
 def _single_run(words: tuple[str, ...], name: str | None) -> Experiment:
+    for option, given in (("the command", words[0]), ("--name", name)):
+        if given is not None and not given.strip():
+            raise SpecError(f"{option}: is empty; it must not be")
     literal = [word.replace("{", "{{").replace("}", "}}") for word in words]
     return Experiment.model_validate(
         {
-            "name": (name or Path(words[0]).name)[:100],
+            "name": (name or Path(words[0]).name or words[0])[:100],
             "command": literal,
             "parameters": [],
             "metrics": [],

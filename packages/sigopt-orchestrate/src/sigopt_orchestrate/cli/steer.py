@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from sigopt_orchestrate.cli.options import (
+    NUMBER,
     chosen,
     experiment_argument,
     home_option,
@@ -23,7 +24,7 @@ from sigopt_orchestrate.store import Store, has_leader
 @experiment_argument
 @click.option(
     "--trial",
-    type=click.IntRange(min=1),
+    type=NUMBER,
     help="Only tell this trial to end: its next checkpoint's `report` returns True.",
 )
 @home_option
@@ -73,7 +74,7 @@ def pause_command(experiment: int | None, home: Path, url: str | None, as_json: 
     "--trial",
     "numbers",
     multiple=True,
-    type=click.IntRange(min=1),
+    type=NUMBER,
     help="Which one; may be given again [default: all that failed].",
 )
 @home_option

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Connection, select
 
-from sigopt_orchestrate.cli.options import home_option, json_option, store_option
+from sigopt_orchestrate.cli.options import NUMBER, home_option, json_option, store_option
 from sigopt_orchestrate.cli.tables import open_console
 from sigopt_orchestrate.cli.views import print_json
 from sigopt_orchestrate.errors import OrchestrateError
@@ -37,7 +37,7 @@ def token_command() -> None:
 @home_option
 @store_option
 @click.option("--new-client", is_flag=True, help="For a new client, who starts without data.")
-@click.option("--client", type=click.IntRange(min=1), help="For this client; the first by default.")
+@click.option("--client", type=NUMBER, help="For this client; the first by default.")
 @click.option("--name", help="For people: whose it is. A new client gets the name, too.")
 @click.option(
     "--scope",
@@ -96,7 +96,7 @@ def list_(home: Path, url: str | None, as_json: bool) -> None:
 
 
 @token_command.command("revoke")
-@click.argument("token_id", type=click.IntRange(min=1), metavar="ID")
+@click.argument("token_id", type=NUMBER, metavar="ID")
 @home_option
 @store_option
 def revoke(token_id: int, home: Path, url: str | None) -> None:

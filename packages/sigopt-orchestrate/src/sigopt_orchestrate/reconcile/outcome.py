@@ -1,8 +1,8 @@
 """What an attempt's end means for its trial: reads the exit record, the report and the log."""
 
 import json
-import math
 import signal
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -99,6 +99,8 @@ def _read_report(spec: Experiment, folder: AttemptFolder) -> dict[str, float]:
         lines = folder.metrics.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return values
+    except OSError as error:
+        raise ValueError(f"the report cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ValueError("the report is not UTF-8 text") from None
     for number, line in enumerate(lines, start=1):
@@ -106,7 +108,7 @@ def _read_report(spec: Experiment, folder: AttemptFolder) -> dict[str, float]:
             continue
         try:
             entry = json.loads(line)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             entry = None
         if not isinstance(entry, dict):
             raise ValueError(f"line {number} of the report is not a JSON object")
@@ -117,15 +119,17 @@ def _read_report(spec: Experiment, folder: AttemptFolder) -> dict[str, float]:
                 raise UnknownMetricError(name, known)
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise ValueError(f"metric {name!r} is {value!r}, which is not a number")
-            if not math.isfinite(value):
-                raise ValueError(f"metric {name!r} is {value}, which is not finite")
+            if not abs(value) <= sys.float_info.max:  # also true of an int too long for a float
+                said = f"{value}" if isinstance(value, float) else "beyond 1e308"
+                raise ValueError(f"metric {name!r} is {said}, which is not finite")
             values[name] = float(value)
     return values
 
 
 def _describe_exit(code: int, folder: AttemptFolder) -> str:
     if code < 0:
-        return f"killed by {signal.Signals(-code).name}"
+        names = {known.value: known.name for known in signal.Signals}
+        return f"killed by {names.get(-code, f'signal {-code}')}"  # real-time ones have no name
     said = _last_line(folder)
     return f"exit status {code}: {said}" if said else f"exit status {code}"
 

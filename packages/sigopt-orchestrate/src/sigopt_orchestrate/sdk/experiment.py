@@ -167,10 +167,18 @@ class Experiment:
             callbacks: Called in that thread.
         """
         loops: list[RunLoop] = []
-        work = asyncio.ensure_future(asyncio.to_thread(self._run, list(callbacks), loops.append))
+        cancelled = threading.Event()
+
+        def began(loop: RunLoop) -> None:
+            loops.append(loop)
+            if cancelled.is_set():  # while the thread was still on its way here
+                loop.request_stop()
+
+        work = asyncio.ensure_future(asyncio.to_thread(self._run, list(callbacks), began))
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
+            cancelled.set()
             for loop in loops:
                 loop.request_stop()
             await asyncio.wait([work])
@@ -266,14 +274,21 @@ def _results(store: Store, experiment_id: int) -> Results:
 
 def _validated(keys: Mapping[str, Any]) -> specification.Experiment:
     """The keys as an experiment; what is wrong is said as for a file."""
+    plain = _plain(keys)
     try:
-        return specification.Experiment.model_validate(keys)
+        return specification.Experiment.model_validate(plain)
     except ValidationError:
-        plain = yaml.safe_dump(_plain(keys), sort_keys=False)
-        return parse_experiment(plain, "the experiment")
+        try:
+            text = yaml.safe_dump(plain, sort_keys=False)
+        except yaml.YAMLError as error:
+            raise SpecError(f"the experiment: {error}") from None
+        return parse_experiment(text, "the experiment")
 
 
 def _plain(value: Any) -> Any:
+    """Values as an experiment file has them; numpy's numbers and arrays as Python's."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -89,7 +89,7 @@ class Session:
                 raise UnknownMetricError(name, known)
             try:
                 reported[name] = float(value)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 raise ReportError(f"metric {name!r}: {value!r} is not a number") from None
         missing = [m.name for m in self._spec.steering if m.name not in reported]
         endless = [name for name, value in reported.items() if not math.isfinite(value)]

@@ -1,5 +1,6 @@
 """What the parts of an experiment must have in common."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,10 @@ from sigopt_orchestrate.spec.section import refusal
 
 if TYPE_CHECKING:
     from sigopt_orchestrate.spec.experiment import Experiment
+    from sigopt_orchestrate.spec.parameters import Parameter
+
+MOST_GRID_POINTS = 1_000_000
+"""Of a whole grid: a search that goes through all of it holds its axes, and counts."""
 
 TASK = "task"
 """The name under which a trial finds its task among the assignments."""
@@ -118,3 +123,17 @@ def _check_grid(experiment: "Experiment") -> None:
     for index, parameter in enumerate(experiment.parameters):
         if parameter.type == "double" and parameter.grid is None:
             raise refusal("a grid is required where algorithm is grid", "parameters", index)
+    size = math.prod(map(_levels, experiment.parameters))
+    if size > MOST_GRID_POINTS:
+        raise refusal(
+            f"make a grid of more than {MOST_GRID_POINTS:,} points, as many as are allowed",
+            "parameters",
+        )
+
+
+def _levels(parameter: "Parameter") -> int:
+    if parameter.type == "categorical":
+        return len(parameter.categorical_values)
+    if parameter.grid is not None:
+        return len(parameter.grid)
+    return int(parameter.bounds.max - parameter.bounds.min) + 1

@@ -52,13 +52,15 @@ def compose(text: str, name: str) -> yaml.Node:
     loader.name = name
     try:
         root = loader.get_single_node()
+        if root is None:
+            raise SpecError(f"{name}: the experiment file is empty")
+        _refuse_repeated_keys(root)
     except yaml.MarkedYAMLError as error:
         raise _not_yaml(error, name) from None
+    except RecursionError:
+        raise SpecError(f"{name}: nested too deeply, or within itself") from None
     finally:
         loader.dispose()
-    if root is None:
-        raise SpecError(f"{name}: the experiment file is empty")
-    _refuse_repeated_keys(root)
     return root
 
 
@@ -73,6 +75,8 @@ def construct(root: yaml.Node, name: str) -> object:
         return loader.construct_document(root)
     except yaml.MarkedYAMLError as error:
         raise _not_yaml(error, name) from None
+    except (ValueError, AttributeError, OverflowError, RecursionError) as error:
+        raise SpecError(f"{name}: a value is not what it looks like: {error}") from None
     finally:
         loader.dispose()
 

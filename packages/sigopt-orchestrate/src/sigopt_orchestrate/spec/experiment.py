@@ -119,6 +119,12 @@ class Timeouts(Section):
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
+def _refuse_booleans(value: object) -> object:
+    if isinstance(value, bool):
+        raise refusal(f"must be text or a number, not {str(value).lower()} (quote it)")
+    return value
+
+
 class Experiment(Section):
     """An experiment file: a command, its parameters, its metrics and a budget.
 
@@ -141,7 +147,9 @@ class Experiment(Section):
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
     command: Annotated[Command, Field(min_length=1)] | None = None
-    env: dict[str, str | int | float] = Field(default_factory=dict)
+    env: dict[str, Annotated[str | int | float, BeforeValidator(_refuse_booleans)]] = Field(
+        default_factory=dict
+    )
     secrets: tuple[VariableName, ...] = ()
     parameters: tuple[Parameter, ...]
     metrics: tuple[Metric, ...]

@@ -1,5 +1,6 @@
 """Amounts of memory as people write them: `512Mi`, `16Gi`, `1.5G`, or bytes."""
 
+import math
 import re
 from typing import Annotated
 
@@ -29,7 +30,7 @@ def parse_memory(value: object) -> int:
     size = 0.0
     if match and (match[2] or not match[3]):
         size = float(match[1]) * (1024 if match[3] else 1000) ** _PREFIXES.index(match[2])
-    if size < 1:
+    if not 1 <= size < math.inf:
         raise refusal(f"must be an amount of memory such as 512Mi, 16Gi or 8G, not {value!r}")
     return int(size)
 

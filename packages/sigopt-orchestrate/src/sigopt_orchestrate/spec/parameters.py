@@ -69,11 +69,15 @@ def _check_range(parameter: "DoubleParameter | IntParameter") -> None:
 
 def _bounds_from_grid(data: Any) -> Any:
     """The ends of a grid are its parameter's bounds."""
-    if isinstance(data, dict) and data.get("grid") and data.get("bounds") is None:
-        grid = data["grid"]
-        if all(isinstance(value, int | float) for value in grid):
-            return {**data, "bounds": {"min": min(grid), "max": max(grid)}}
-    return data
+    grid = data.get("grid") if isinstance(data, dict) else None
+    if grid is None or data.get("bounds") is not None:
+        return data
+    numbers = isinstance(grid, list | tuple) and all(
+        isinstance(value, int | float) and not isinstance(value, bool) for value in grid
+    )
+    if not numbers or len(grid) < 2:
+        raise refusal("must be a list of at least 2 numbers", "grid")
+    return {**data, "bounds": {"min": min(grid), "max": max(grid)}}
 
 
 class DoubleParameter(Section):

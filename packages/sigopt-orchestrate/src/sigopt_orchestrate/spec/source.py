@@ -69,6 +69,8 @@ def _describe(details: ErrorDetails, root: yaml.Node) -> tuple[yaml.Mark, str, s
     if kind == "missing":
         return mark, _join(key, str(location[-1])), "is required"
     if kind.startswith("union_tag"):
+        if key.endswith(".prior"):
+            return mark, key, "name must be normal or beta"
         return mark, key, "type must be double, int or categorical"
     return mark, key, f"must be {_wanted(kind, context)}, not {_brief(details['input'])}"
 
@@ -88,11 +90,13 @@ _WANTED = {
     "finite_number": "a finite number",
     "float_parsing": "a number",
     "float_type": "a number",
+    "greater_than": "above {gt}",
     "greater_than_equal": "at least {ge}",
     "int_from_float": "a whole number",
     "int_parsing": "a whole number",
     "int_type": "a whole number",
     "less_than": "below {lt}",
+    "less_than_equal": "at most {le}",
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
     "string_pattern_mismatch": "letters, digits, _ and -, not starting with a digit",

@@ -1,7 +1,7 @@
 """What a trial reports while it runs: the lines of its metrics file that name a step."""
 
 import json
-import math
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +41,7 @@ def read_checkpoints(report: Path, metrics: Iterable[str]) -> list[Checkpoint]:
 def _checkpoint(line: bytes) -> Checkpoint | None:
     try:
         entry: Any = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(entry, dict) or not _finite(entry.get(STEP)):
         return None
@@ -50,4 +50,6 @@ def _checkpoint(line: bytes) -> Checkpoint | None:
 
 
 def _finite(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max  # also false of NaN, and of an int too long for a float

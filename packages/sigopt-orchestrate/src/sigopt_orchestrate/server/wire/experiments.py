@@ -15,6 +15,7 @@ from sigopt_orchestrate.server.wire.definition import (
 )
 from sigopt_orchestrate.server.wire.fields import Metadata, Name, Number, Part, Whole
 from sigopt_orchestrate.server.wire.parameters import Parameter
+from sigopt_orchestrate.spec.consistency import MOST_GRID_POINTS
 from sigopt_orchestrate.spec.section import refusal
 
 
@@ -107,6 +108,11 @@ def build(given: dict[str, Any], *, runs_only: bool) -> Definition:
         size = 1
         for parameter in definition.parameters:
             size *= _levels(parameter)
+        if size > MOST_GRID_POINTS:
+            raise InvalidError(
+                f"parameters: make a grid of more than {MOST_GRID_POINTS:,} points, as many as are "
+                "allowed"
+            )
         return definition.model_copy(update={"budget": float(size)})
     return definition
 
