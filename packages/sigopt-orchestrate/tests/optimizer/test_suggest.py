@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from sigopt_orchestrate.optimizer.points import Observed
-from sigopt_orchestrate.optimizer.suggest import first_points, suggest, wants_model
+from sigopt_orchestrate.optimizer.suggest import first_points, is_feasible, suggest, wants_model
 
 DEFAULTS = [
     {"name": "x", "type": "double", "bounds": {"min": 0, "max": 1}, "default": 0.3},
@@ -93,6 +93,34 @@ print(*[name for name in ("torch", "scipy", "numpy") if name in sys.modules])
 """
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout
     assert out.decode().split("\n") == ["quasi-random", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("count", "kind", "least", "feasible"),
+    [
+        (2, "double", 3, False),
+        (2, "double", 2, True),
+        (30, "double", 30.5, False),
+        (30, "double", 29.9, True),
+        (3, "int", 4, False),
+        (3, "int", 3, True),
+    ],
+)
+def test_a_region_without_a_point_is_told_from_a_corner(
+    build, count: int, kind: str, least: float, feasible: bool
+) -> None:
+    bounds = {"min": 0, "max": 1}
+    experiment = build(
+        parameters=[{"name": f"p{n}", "type": kind, "bounds": bounds} for n in range(count)],
+        linear_constraints=[
+            {
+                "type": "greater_than",
+                "threshold": least,
+                "terms": [{"name": f"p{n}", "weight": 1} for n in range(count)],
+            }
+        ],
+    )
+    assert is_feasible(experiment) is feasible
 
 
 def test_an_experiment_survives_the_way_to_the_process(build) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+_INFEASIBLE = 2  # what scipy's linprog calls it
 _ROUNDS = 2000
 _NODES = 20_000
 _NEAR = 64  # values of an int that are tried, the nearest first
@@ -100,6 +101,24 @@ def repaired(
             return None
         moved |= found
     return moved if satisfied(constraints, moved) else None
+
+
+def relaxation_is_empty(ranges: Sequence[Range], constraints: Sequence[Constraint]) -> bool:
+    """Returns whether not even real values within the ranges satisfy all constraints.
+
+    A linear program, in the unit cube; it tells in milliseconds what projections tell by failing.
+    """
+    from scipy.optimize import linprog  # noqa: PLC0415 - slow to import, and rarely wanted
+
+    named = {term.name for constraint in constraints for term in constraint.terms}
+    known = [r for r in ranges if r.name in named]
+    rows, bounds = [], []
+    for half in map(_half, constraints):
+        rows.append([-half.weights.get(r.name, 0.0) * (r.high - r.low) for r in known])
+        at_low = sum(half.weights.get(r.name, 0.0) * r.low for r in known)
+        bounds.append(at_low - half.threshold)
+    found = linprog([0.0] * len(known), A_ub=rows, b_ub=bounds, bounds=[(0.0, 1.0)] * len(known))
+    return bool(found.status == _INFEASIBLE)
 
 
 def _half(constraint: Constraint) -> _Half:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from sigopt_orchestrate.optimizer.axes import Axis, CategoricalAxis, axis
-from sigopt_orchestrate.optimizer.linear import Range, repaired, satisfied
+from sigopt_orchestrate.optimizer.linear import Range, relaxation_is_empty, repaired, satisfied
 from sigopt_orchestrate.spec import Assignments, CategoricalParameter, Experiment, Value
 from sigopt_orchestrate.spec.consistency import TASK
 
@@ -134,6 +134,10 @@ class Space:
         assignments = self.decode(point)
         constraints = self._experiment.linear_constraints
         return repaired(self._ranges, constraints, assignments) if constraints else assignments
+
+    def is_empty(self) -> bool:
+        """Returns whether it is certain that no point satisfies the linear constraints."""
+        return relaxation_is_empty(self._ranges, self._experiment.linear_constraints)
 
     def all_points(self) -> Iterator[Point]:
         """Yields every point of a finite space once, those that linear constraints forbid too.

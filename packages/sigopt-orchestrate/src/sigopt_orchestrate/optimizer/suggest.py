@@ -112,8 +112,11 @@ def is_feasible(experiment: Experiment) -> bool:
     """Returns whether a point that satisfies the linear constraints was found."""
     if not experiment.linear_constraints:
         return True
+    space = Space(experiment)
+    if space.is_empty():
+        return False
     try:
-        spread_point(experiment, Space(experiment), ())
+        spread_point(experiment, space, ())
     except SuggestionError:
         return False
     return True
