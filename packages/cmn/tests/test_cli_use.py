@@ -5,12 +5,14 @@ import json
 import os
 import shlex
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from cmn.cli import main
+from cmn.interactions import HeldOut
 from cmn.recommender import CMN
 
 QUICK = ["--embedding-dim", "4", "--epochs", "1", "--pretrain-epochs", "1"]
@@ -126,6 +128,15 @@ def test_an_explanation_in_words_json_and_a_picture(trained, tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
     best = last_line(run("explain", "--model", model, "--user", "u2"))
     assert best["item"] == CMN.load(model).recommend(["u2"], n=1)[0].item()
+
+
+def test_a_user_without_unseen_items_is_told_to_name_one(tmp_path):
+    rows = [(u, i) for u in range(8) for i in range(6) if u == 0 or (u + i) % 3]
+    pd.DataFrame(rows, columns=["user", "item"]).to_csv(tmp_path / "a.csv", index=False)
+    model = CMN(embedding_dim=4, epochs=1, pretrain_epochs=1)
+    model.fit(tmp_path / "a.csv", HeldOut(np.array([1]), np.array([1]))).save(tmp_path / "model")
+    done = run("explain", "--model", tmp_path / "model", "--user", 0)
+    refused(done, "user 0 has every item; name the item to explain")
 
 
 def test_a_model_trained_by_time_is_measured_on_the_same_split(trained, tmp_path):

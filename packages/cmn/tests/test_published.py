@@ -33,6 +33,9 @@ def test_ncfs_three_files(ncf):
         ("x.test.negative", "(1,2)\t3\n(0,4)\t2\n", r"names \(0, 4\) in line 2; \(0, 0\)"),
         ("x.test.rating", "1\ttwo\n", "user's and an item's number in each line"),
         ("x.train.rating", "-1\t2\n", "ids below zero"),
+        ("x.train.rating", f"{'9' * 20}\t2\n", "user's and an item's number in each line"),
+        ("x.train.rating", "999999999999\t2\n", "numbers below 1,000,000,000 are allowed"),
+        ("x.test.negative", f"(1,2)\t3\t4\n(0,0)\t2\t{'9' * 20}\n", "a number beyond 64 bits"),
         ("x.train.rating", "\n", "0 interactions"),
     ],
 )

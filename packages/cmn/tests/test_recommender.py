@@ -75,6 +75,10 @@ def test_recommendations_are_the_best_unseen_items_best_first(fitted):
         np.testing.assert_array_equal(scores[row], everything[row, best])
 
 
+def test_no_user_has_no_scores(fitted):
+    assert fitted.score([]).shape == (0, fitted.train_matrix.shape[1])
+
+
 def test_seen_items_may_be_asked_for(fitted):
     ids, _ = fitted.recommend([3], n=45, filter_seen=False)
     assert sorted(ids[0]) == list(range(45))

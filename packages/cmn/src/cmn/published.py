@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 NCF_TRAIN = ".train.rating"
 
 
+_MOST = 1_000_000_000  # each number up to the largest id is a row or a column
+
+
 def _dataset(
     users: NDArray[np.int64], items: NDArray[np.int64], test: HeldOut, source: str
 ) -> Dataset:
@@ -35,6 +38,10 @@ def _dataset(
     if min(every[0].min(initial=0), every[1].min(initial=0)) < 0:
         raise DataError(f"{source} has ids below zero; row and column numbers are needed")
     shape = (int(every[0].max(initial=0)) + 1, int(every[1].max(initial=0)) + 1)
+    if max(shape) > _MOST:
+        raise DataError(
+            f"{source} has the id {max(shape) - 1}; numbers below {_MOST:,} are allowed"
+        )
     ones = np.ones(users.size, np.float32)
     matrix = binary_csr(sparse.csr_array((ones, (users, items)), shape))
     return Dataset(numbered(matrix), test)
@@ -71,7 +78,7 @@ def _first_two(path: Path) -> NDArray[np.int64]:
     rows = [line.split("\t")[:2] for line in _lines(path)]
     try:
         return np.array(rows, dtype=np.int64).reshape(-1, 2)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise DataError(
             f"data file {str(path)!r} needs a user's and an item's number in each line: {error}"
         ) from error
@@ -85,7 +92,10 @@ def _ncf_negatives(path: Path, held_out: NDArray[np.int64]) -> NDArray[np.int64]
             f"data file {str(path)!r} has {len(rows)} lines; one (user,item) with equally many"
             f" negatives for each of {len(held_out)} test items is needed"
         )
-    table = np.array(rows, dtype=np.int64)
+    try:
+        table = np.array(rows, dtype=np.int64)
+    except OverflowError as error:
+        raise DataError(f"data file {str(path)!r} has a number beyond 64 bits") from error
     different = (table[:, :2] != held_out).any(axis=1)
     if different.any():
         line = int(np.argmax(different))
@@ -111,7 +121,7 @@ def read_lightgcn(folder: Path) -> Dataset:
 def _adjacency(path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     try:
         rows = [np.array(line.split(), dtype=np.int64) for line in _lines(path)]
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise DataError(
             f"data file {str(path)!r} needs lines of numbers, a user and its items: {error}"
         ) from error

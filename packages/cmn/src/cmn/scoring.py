@@ -59,7 +59,7 @@ class CatalogueScorer:
         projected = network.external_memory @ projection.T + network.output_layer.bias
         scores = torch.empty(len(network.item_memory), len(users), dtype=user.dtype)
         for items, members in self._groups:
-            width = len(users) * max(d, members.shape[1])
+            width = max(len(users), 1) * max(d, members.shape[1])
             for part in torch.split(torch.arange(len(items)), max(1, NUMBERS_AT_A_TIME // width)):
                 item = network.item_memory[items[part]]  # (n, d)
                 hidden = (item @ scaled).view(len(part), d, len(users))

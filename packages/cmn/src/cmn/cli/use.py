@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,7 +164,9 @@ def explain(
     known = fitted.interactions
     (user_id,) = ids_from_text("user", [user], known.user_ids)
     if item is None:
-        best, _ = fitted.recommend([user_id], n=1)
+        best, scores = fitted.recommend([user_id], n=1)
+        if not math.isfinite(scores[0, 0]):
+            raise ParameterError(f"user {user} has every item; name the item to explain")
         item_id: np.generic | str = best[0, 0]
     else:
         (item_id,) = ids_from_text("item", [item], known.item_ids)
