@@ -19,7 +19,7 @@ from bocl.intake import take_in
 from bocl.journal import Journal
 from bocl.network import Network
 from bocl.records import TaskRecord
-from bocl.routing import Router
+from bocl.routing import Router, with_task
 from bocl.search.pareto import pareto_front
 from bocl.searchers import make_searcher
 from bocl.settings import Settings, settings_of
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from bocl.growth import Growth
     from bocl.search.trials import Searcher
-    from bocl.streams.samples import Samples, Stream
+    from bocl.streams.samples import Stream
 
 WORK = "work"
 
@@ -124,7 +124,7 @@ class BOCL:
         self.records = [*self.records, fitted.record]
         if fitted.statistics is not None:
             self._statistics = {**self._statistics, task: fitted.statistics}
-        self.router = self._routed_also(samples, data.classes)
+        self.router = with_task(self.router, shape, self.settings, samples, data.classes)
         if self._folder is not None:
             try:
                 self.save(self._folder)
@@ -258,16 +258,6 @@ class BOCL:
         """Bytes of statistics kept for routing and views, beside the network's parameters."""
         moments = [] if self.router is None else list(self.router.tensors().values())
         return sum(4 * part.numel() for part in [*moments, *self._statistics.values()])
-
-    def _routed_also(self, samples: Samples, classes: int) -> Router | None:
-        """Returns a router that knows one task more."""
-        if self.settings.routing == 0:
-            return None
-        shape = self.fitted_network().trunk.input_shape
-        router = Router(shape, self.settings.routing, self.settings.seed)
-        router.restore({} if self.router is None else self.router.tensors())
-        router.add(samples, classes)
-        return router
 
     def _plain_settings(self) -> dict[str, Any]:
         plain = self.settings.as_dict() | {"searcher": self.searcher.name}

@@ -20,6 +20,7 @@ from bocl import seeds
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from bocl.settings import Settings
     from bocl.streams.samples import Samples
 
 PATCH, STRIDE, FILTERS = 6, 2, 128
@@ -135,3 +136,27 @@ class Router:
             for number in range(len(tensors) // len(names))
         ]
         self._factors = None
+
+
+def with_task(
+    router: Router | None,
+    input_shape: tuple[int, ...],
+    settings: Settings,
+    samples: Samples,
+    classes: int,
+) -> Router | None:
+    """Returns a router that knows a task more, None where settings ask for none.
+
+    Args:
+        router: of earlier tasks, which stays as it is; None before the first.
+        input_shape: of one sample.
+        settings: say how many features it has, and its seed.
+        samples: of the new task.
+        classes: of the new task.
+    """
+    if settings.routing == 0:
+        return None
+    more = Router(input_shape, settings.routing, settings.seed)
+    more.restore({} if router is None else router.tensors())
+    more.add(samples, classes)
+    return more

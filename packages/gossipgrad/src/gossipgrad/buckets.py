@@ -83,6 +83,15 @@ def re_home(tensors: Iterable[tuple[str, Tensor]], bucket_bytes: int) -> list[Bu
     return [_fill(group) for group in _groups(tensors, bucket_bytes)]
 
 
+def shapes(buckets: Sequence[Bucket]) -> list[str]:
+    """Returns name, dtype and shape of all residents, in order."""
+    return [
+        f"{resident.name}: {resident.tensor.dtype} {list(resident.tensor.shape)}"
+        for bucket in buckets
+        for resident in bucket.residents
+    ]
+
+
 def check_home(buckets: Sequence[Bucket]) -> None:
     """Raises ConfigurationError, naming the tensor, if one is no longer a view of its bucket."""
     for bucket in buckets:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from gossipgrad.collectives import Collectives
+from gossipgrad.errors import PeerLostError
 
 _FIXED_BITS = 61
 
@@ -56,6 +57,32 @@ def average(
     means, report = (_hypercube if power_of_two else _windows)([*work, weight], together)
     total = float(means[-1][0])
     return [mean.div_(total) for mean in means[:-1]], report
+
+
+def attempt(
+    flats: Sequence[Tensor],
+    counters: Sequence[Tensor],
+    mass: float,
+    together: Collectives,
+    *,
+    training: bool,
+) -> tuple[list[Tensor], Consensus, bool] | None:
+    """Returns the mean, how it was reached, and whether some rank trains on; None after a death.
+
+    Args:
+        flats: stay as they are.
+        counters: integers, of which index 0's count.
+        mass: this rank's weight.
+        together: the ranks that take part.
+        training: whether this rank trains on.
+    """
+    try:
+        means, report = average(flats, mass, together)
+        for counter in counters:
+            together.broadcast(counter)
+        return means, report, together.largest(float(training)) > 0
+    except PeerLostError:
+        return None
 
 
 @torch.no_grad()

@@ -9,9 +9,9 @@ from gossipgrad.agreement import agree, compare
 from gossipgrad.assembly import Assembly
 from gossipgrad.averaging import Averaging, FreeAveraging, Network, PairedAveraging
 from gossipgrad.belongings import pack, unpack
-from gossipgrad.buckets import check_home, check_model, counters, exchanged_tensors, re_home
+from gossipgrad.buckets import check_home, check_model, counters, exchanged_tensors, re_home, shapes
 from gossipgrad.collectives import Collectives
-from gossipgrad.consensus import Consensus, average, share
+from gossipgrad.consensus import Consensus, attempt, share
 from gossipgrad.errors import ConfigurationError, DroppedError, PeerLostError
 from gossipgrad.exchange import Outcome
 from gossipgrad.membership import Membership, Patience
@@ -152,18 +152,12 @@ class Participant:
 
     def _mean_of_all(self, training: bool) -> Consensus | None:
         """Takes the mean; returns None if this rank is to take part in another one."""
-        together, report = self.meet(), None
-        try:
-            mass = self.averaging.mass if self.averaging else 1.0
-            means, reached = average(self._flats(), mass, together)
-            for buffer in counters(self.module):
-                together.broadcast(buffer)
-            some_train_on = together.largest(float(training)) > 0
-            report = reached
-        except PeerLostError:
-            pass
-        if not self._all_still_here(together) or report is None:
+        together = self.meet()
+        mass = self.averaging.mass if self.averaging else 1.0
+        found = attempt(self._flats(), counters(self.module), mass, together, training=training)
+        if not self._all_still_here(together) or found is None:
             return None
+        means, report, some_train_on = found
         for flat, mean in zip(self._flats(), means, strict=True):
             flat.copy_(mean)
         if self.averaging is not None:
@@ -261,13 +255,8 @@ class Participant:
         return self.averaging is None or self.averaging.poll()
 
     def _says(self) -> dict[str, Any]:
-        shapes = [
-            f"{resident.name}: {resident.tensor.dtype} {list(resident.tensor.shape)}"
-            for bucket in self.buckets[: self._model_buckets]
-            for resident in bucket.residents
-        ]
-        about = {**self._settings.shared(), "model": shapes}
-        return {"rank": self.transport.rank, "about": about}
+        model = shapes(self.buckets[: self._model_buckets])
+        return {"rank": self.transport.rank, "about": {**self._settings.shared(), "model": model}}
 
     def _prepared(self, optimizer: torch.optim.Optimizer) -> Averaging:
         if self.averaging is None:
