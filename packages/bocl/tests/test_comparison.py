@@ -50,6 +50,11 @@ def test_what_was_measured_is_not_measured_again(tmp_path):
     again = compare("permuted-digits", methods, taken_up, **asked)
     assert first == again
     assert len(lines) == told
+    late = ["equal-size", "bocl"]
+    both = compare("permuted-digits", late, outcomes, **asked)
+    assert compare("permuted-digits", late, outcomes, **asked) == both
+    with pytest.raises(CheckpointError, match="total = 13140; this comparison has"):
+        compare("permuted-digits", ["bocl", "equal-size"], outcomes, **asked)
     with pytest.raises(CheckpointError, match="tasks = 2; this comparison has 3"):
         compare("permuted-digits", ["fine-tune"], outcomes, tasks=3)
     with pytest.raises(CheckpointError, match="tasks = 2; this comparison has 5"):

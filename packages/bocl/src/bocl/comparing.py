@@ -53,9 +53,9 @@ def compare(
     rows: list[list[Outcome]] = [[] for _ in methods]
     for seed in seeds:
         made: list[Task] = []
-        for row, name in zip(rows, methods, strict=True):
+        for place, (row, name) in enumerate(zip(rows, methods, strict=True)):
             found = outcomes.find(stream, name, seed)
-            ours = outcomes.find(stream, "bocl", seed) if "bocl" in methods else None
+            ours = outcomes.find(stream, "bocl", seed) if "bocl" in methods[:place] else None
             factor = total if ours is None else ours.parameters / ours.base
             if found is None:
                 made = made or list(make_stream(stream, tasks, seed))
@@ -70,7 +70,7 @@ def compare(
 def _asked(
     stream: str, method: str, tasks: int | None, total: int, changes: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Returns the numbers of which a method's outcome depends on."""
+    """Returns the numbers that a method's outcome depends on."""
     kind = STREAMS[stream]
     asked: dict[str, Any] = {"tasks": tasks or kind.tasks}
     if method != "paper":  # it has its own
