@@ -194,6 +194,5 @@ def spread(values: Sequence[float]) -> str:
     mean = statistics.fmean(values)
     if math.isnan(mean):
         return "-"
-    if len(values) == 1:
-        return f"{round(mean, 2) + 0.0:.2f}"  # not -0.00
-    return f"{round(mean, 2) + 0.0:.2f} ± {statistics.stdev(values):.2f}"
+    told = f"{round(mean, 2) + 0.0:.2f}"  # not -0.00
+    return told if len(values) == 1 else f"{told} ± {statistics.stdev(values):.2f}"

@@ -9,6 +9,7 @@ one, are the idea of FeCAM, Goswami et al. 2023.)
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import TYPE_CHECKING
 
@@ -156,7 +157,10 @@ def with_task(
     """
     if settings.routing == 0:
         return None
-    more = Router(input_shape, settings.routing, settings.seed)
-    more.restore({} if router is None else router.tensors())
+    if router is None:
+        more = Router(input_shape, settings.routing, settings.seed)
+    else:
+        more = copy.copy(router)
+        more.tasks = list(router.tasks)
     more.add(samples, classes)
     return more

@@ -148,8 +148,9 @@ def _numbered(environment: dict[str, str], ranks: int) -> list[dict[str, str]]:
 def _wait(programs: list[list[str]], environments: list[dict[str, str]], restarts: int = 0) -> int:
     children: list[subprocess.Popen[bytes]] = []
     on_term = signal.getsignal(signal.SIGTERM)
+    may_set = threading.current_thread() is threading.main_thread()
     try:
-        if threading.current_thread() is threading.main_thread():
+        if may_set:
             signal.signal(signal.SIGTERM, _exit)  # what ends this process ends its ranks
         for program, environment in zip(programs, environments, strict=True):
             children.append(subprocess.Popen(program, env=environment))
@@ -172,7 +173,7 @@ def _wait(programs: list[list[str]], environments: list[dict[str, str]], restart
             if child.poll() is None:
                 child.terminate()
                 child.wait()
-        if threading.current_thread() is threading.main_thread():
+        if may_set:
             signal.signal(signal.SIGTERM, on_term)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,19 +46,21 @@ def test_run_gives_the_results_and_calls_back_for_each_trial(make: Any) -> None:
     assert again.results().trials == results.trials
 
 
+async def begin_and_cancel(experiment: orchestrate.Experiment, begun: Callable[[], bool]) -> None:
+    """Cancels a run as soon as it has begun, at the earliest once its thread is on its way."""
+    running = asyncio.create_task(experiment.run_async())
+    await asyncio.sleep(0)
+    while not begun():
+        await asyncio.sleep(0.02)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
 def test_a_cancelled_run_ends_its_trials_and_goes_on_later(make: Any, tmp_path: Path) -> None:
     waits = "echo up > begun; while [ ! -e go ]; do sleep 0.05; done; " + REPORT
     experiment = make(command=waits, directory=tmp_path)
-
-    async def begin_and_cancel() -> None:
-        running = asyncio.create_task(experiment.run_async())
-        while not (tmp_path / "begun").exists():
-            await asyncio.sleep(0.02)
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-
-    asyncio.run(begin_and_cancel())
+    asyncio.run(begin_and_cancel(experiment, (tmp_path / "begun").exists))
     assert experiment.results().state is ExperimentState.STOPPED
     (tmp_path / "go").touch()
     assert experiment.run().state is ExperimentState.COMPLETED
@@ -65,16 +68,9 @@ def test_a_cancelled_run_ends_its_trials_and_goes_on_later(make: Any, tmp_path: 
 
 def test_a_run_cancelled_before_its_thread_is_ready_runs_nothing(make: Any, tmp_path: Path) -> None:
     experiment = make(command=f"touch ran; {REPORT}", directory=tmp_path, budget=50)
-
-    async def cancel_at_once() -> None:
-        running = asyncio.create_task(experiment.run_async())
-        await asyncio.sleep(0)
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-
-    asyncio.run(cancel_at_once())
+    asyncio.run(begin_and_cancel(experiment, lambda: True))
     assert experiment.results().state is ExperimentState.STOPPED
+    assert not (tmp_path / "ran").exists()
 
 
 def test_numpys_numbers_are_pythons(make: Any) -> None:

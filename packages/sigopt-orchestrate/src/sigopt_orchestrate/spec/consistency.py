@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 MOST_GRID_POINTS = 1_000_000
 """Of a whole grid: a search that goes through all of it holds its axes, and counts."""
 
+GRID_TOO_LARGE = f"make a grid of more than {MOST_GRID_POINTS:,} points, as many as are allowed"
+"""What is said of parameters that make a larger one."""
+
 TASK = "task"
 """The name under which a trial finds its task among the assignments."""
 
@@ -125,10 +128,7 @@ def _check_grid(experiment: "Experiment") -> None:
             raise refusal("a grid is required where algorithm is grid", "parameters", index)
     size = math.prod(map(_levels, experiment.parameters))
     if size > MOST_GRID_POINTS:
-        raise refusal(
-            f"make a grid of more than {MOST_GRID_POINTS:,} points, as many as are allowed",
-            "parameters",
-        )
+        raise refusal(GRID_TOO_LARGE, "parameters")
 
 
 def _levels(parameter: "Parameter") -> int:

@@ -119,7 +119,7 @@ class Timeouts(Section):
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
-def _refuse_booleans(value: object) -> object:
+def _refuse_unquoted(value: object) -> object:
     if isinstance(value, bool):
         raise refusal(f"must be text or a number, not {str(value).lower()} (quote it)")
     return value
@@ -147,7 +147,7 @@ class Experiment(Section):
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
     command: Annotated[Command, Field(min_length=1)] | None = None
-    env: dict[str, Annotated[str | int | float, BeforeValidator(_refuse_booleans)]] = Field(
+    env: dict[str, Annotated[str | int | float, BeforeValidator(_refuse_unquoted)]] = Field(
         default_factory=dict
     )
     secrets: tuple[VariableName, ...] = ()

@@ -15,7 +15,7 @@ from sigopt_orchestrate.server.wire.definition import (
 )
 from sigopt_orchestrate.server.wire.fields import Metadata, Name, Number, Part, Whole
 from sigopt_orchestrate.server.wire.parameters import Parameter
-from sigopt_orchestrate.spec.consistency import MOST_GRID_POINTS
+from sigopt_orchestrate.spec.consistency import GRID_TOO_LARGE, MOST_GRID_POINTS
 from sigopt_orchestrate.spec.section import refusal
 
 
@@ -109,10 +109,7 @@ def build(given: dict[str, Any], *, runs_only: bool) -> Definition:
         for parameter in definition.parameters:
             size *= _levels(parameter)
         if size > MOST_GRID_POINTS:
-            raise InvalidError(
-                f"parameters: make a grid of more than {MOST_GRID_POINTS:,} points, as many as are "
-                "allowed"
-            )
+            raise InvalidError(f"parameters: {GRID_TOO_LARGE}")
         return definition.model_copy(update={"budget": float(size)})
     return definition
 
